@@ -1,0 +1,1 @@
+"""The rooms of the service: allocation, metrics, and the hall they share."""

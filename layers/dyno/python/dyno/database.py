@@ -1,0 +1,148 @@
+"""One connection a process, opened late, discarded when idle, signed for by IAM; and what its errors mean."""
+
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pg8000.dbapi
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from dyno.errors import DatabaseResuming, DatabaseUnavailable
+from dyno.rds_token import rds_token
+from dyno.settings import DatabaseAuth, Settings
+
+CONNECT_TIMEOUT_S = 8
+"""A paused cluster takes about 15 s to wake; callers are told to come back before the gateway gives up at 29 s."""
+
+IDLE_LIMIT_S = 45
+"""Wall-clock age at which an unused connection is not trusted any more; the server closes its side at 60 s."""
+
+_CANNOT_CONNECT = {"57P03", "53300"}  # cannot_connect_now, too_many_connections
+_CONNECTION_LOST = {"57P01", "57P02", "57P05"}  # admin_shutdown, crash_shutdown, idle_session_timeout
+
+
+@cache
+def engine(settings: Settings) -> Engine:
+    """
+    The process's engine: at most one connection, none until it is needed.
+
+    Raises:
+        DatabaseResuming: At connect: the cluster is waking up.
+        DatabaseUnavailable: At connect or in use: the server did not answer, refused or went away.
+    """
+    made = create_engine(
+        "postgresql+pg8000://",
+        creator=lambda: _connect(settings),
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        isolation_level="READ COMMITTED",
+    )
+    event.listen(made, "checkin", _note_the_time)
+    event.listen(made, "checkout", _refuse_the_stale)
+    return made
+
+
+@contextmanager
+def transaction(over: Engine) -> Iterator[Connection]:
+    """A connection whose work is committed at the end, or undone whole."""
+    with answering(), over.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def autocommit(over: Engine) -> Iterator[Connection]:
+    """A connection on which each statement is its own transaction: one round trip instead of three."""
+    with answering(), over.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn a broken connection into an answer; other database errors pass."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated or sqlstate(error) in _CONNECTION_LOST or not _from_server(error):
+            raise DatabaseUnavailable("the connection to the database broke; try again") from error
+        raise
+
+
+def violated_constraint(error: DBAPIError) -> str | None:
+    """
+    The name of the constraint a statement broke; None if it broke none.
+
+    Source:
+        PostgreSQL's error field 'n'. pg8000 raises IntegrityError for unique violations only.
+    """
+    return _field(error, "n")
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """The five-character SQLSTATE of an error the server reported."""
+    return _field(error, "C")
+
+
+def _field(error: DBAPIError, name: str) -> str | None:
+    said = error.orig.args[0] if error.orig and error.orig.args else None
+    return said.get(name) if isinstance(said, dict) else None
+
+
+def _from_server(error: DBAPIError) -> bool:
+    return sqlstate(error) is not None or not isinstance(error.orig, pg8000.dbapi.InterfaceError)
+
+
+def _connect(settings: Settings) -> pg8000.dbapi.Connection:
+    try:
+        connection = pg8000.dbapi.connect(
+            user=settings.database_user,
+            host=settings.database_host,
+            port=settings.database_port,
+            database=settings.database_name,
+            password=_password(settings),
+            ssl_context=_tls(settings.database_ca_file),
+            timeout=CONNECT_TIMEOUT_S,
+            application_name=f"dyno/{settings.release}",
+        )
+    except pg8000.dbapi.DatabaseError as error:
+        if re.search(r"|".join(_CANNOT_CONNECT), str(error)):
+            raise DatabaseUnavailable("the database takes no connection right now; try again") from error
+        raise
+    except TimeoutError as error:
+        raise DatabaseResuming("the database is waking up; try again") from error
+    except (pg8000.dbapi.InterfaceError, OSError) as error:
+        if isinstance(error.__cause__, TimeoutError):
+            raise DatabaseResuming("the database is waking up; try again") from error
+        raise DatabaseUnavailable("the database cannot be reached; try again") from error
+    # pg8000 leaves Nagle's algorithm on, which stalls every message over 8 KB by 40 ms.
+    connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001
+    return connection
+
+
+def _password(settings: Settings) -> str | None:
+    if settings.database_auth is DatabaseAuth.TRUST:
+        return None
+    return rds_token(settings.database_host, settings.database_port, settings.database_user, settings.aws_region)
+
+
+@cache
+def _tls(ca_file: str) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=ca_file) if ca_file else None
+
+
+def _note_the_time(_connection: object, entry: ConnectionPoolEntry) -> None:
+    # The wall clock: a frozen environment's monotonic clock may stand still while the server's idle timer runs.
+    entry.info["used_at"] = time.time()
+
+
+def _refuse_the_stale(_connection: object, entry: ConnectionPoolEntry, _proxy: Any) -> None:  # noqa: ANN401
+    if time.time() - entry.info.get("used_at", time.time()) > IDLE_LIMIT_S:
+        raise DisconnectionError("idle for longer than the server keeps a session")

@@ -1,0 +1,153 @@
+"""Every error raised on purpose, as one tree; `code` is stable, the text is for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class DynoError(Exception):
+    """
+    Something the service says on purpose.
+
+    Attributes:
+        status: HTTP status of the answer.
+        code: Stable name of the problem, in snake_case.
+        title: One line that is the same for every occurrence.
+        outcome: How `track_performance` counts it: "rejected" when we said no, "error" when we broke.
+        details: Further members of the problem document.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something broke on our side"
+    outcome: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **details: Any) -> None:  # noqa: ANN401  # JSON of any shape
+        super().__init__(message)
+        self.details: Mapping[str, Any] = details
+
+
+class InvalidSettings(DynoError):
+    """The environment variables do not make a service."""
+
+    code = "invalid_settings"
+
+
+class InvalidRequest(DynoError):
+    """The request can never succeed as written."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request can never succeed as written"
+    outcome = "rejected"
+
+    def __init__(self, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message, errors=list(errors))
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The Idempotency-Key was used before with another body."""
+
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+
+
+class NotFound(DynoError):
+    """Nothing is there under that name."""
+
+    status = 404
+    code = "not_found"
+    title = "There is no such thing"
+    outcome = "rejected"
+
+
+class RouteNotFound(NotFound):
+    """No route has that method and path."""
+
+    code = "route_not_found"
+    title = "There is no such route"
+
+
+class VehicleNotFound(NotFound):
+    """No vehicle has that id or vin."""
+
+    code = "vehicle_not_found"
+    title = "There is no such vehicle"
+
+
+class AllocationNotFound(NotFound):
+    """No allocation has that id."""
+
+    code = "allocation_not_found"
+    title = "There is no such allocation"
+
+
+class Unauthorized(DynoError):
+    """The token is not one this service accepts."""
+
+    status = 401
+    code = "unauthorized"
+    title = "The token is not one this service accepts"
+    outcome = "rejected"
+
+
+class Forbidden(DynoError):
+    """Known, but may not."""
+
+    status = 403
+    code = "forbidden"
+    title = "Your role does not permit this"
+    outcome = "rejected"
+
+
+class Conflict(DynoError):
+    """A fine request that the lab cannot serve now."""
+
+    status = 409
+    code = "conflict"
+    title = "The lab cannot do this now"
+    outcome = "rejected"
+
+
+class NoDynoAvailable(Conflict):
+    """No capable dyno is free on any of the days tried."""
+
+    code = "no_dyno_available"
+    title = "No dyno is available"
+
+
+class VehicleAlreadyAllocated(Conflict):
+    """The vehicle is booked on every day tried."""
+
+    code = "vehicle_already_allocated"
+    title = "The vehicle is already allocated"
+
+
+class AllocationClosed(Conflict):
+    """The allocation is over or cancelled, so it can no longer be changed."""
+
+    code = "allocation_closed"
+    title = "The allocation can no longer be changed"
+
+
+class Unavailable(DynoError):
+    """Try again after `retry_after_s` seconds."""
+
+    status = 503
+    code = "unavailable"
+    title = "The service cannot answer right now"
+    retry_after_s: ClassVar[int] = 5
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer, or the connection broke."""
+
+    code = "database_unavailable"
+    title = "The database cannot be reached"
+
+
+class DatabaseResuming(Unavailable):
+    """The cluster was paused and is waking up."""
+
+    code = "database_resuming"
+    title = "The database is waking up"
+    retry_after_s = 15

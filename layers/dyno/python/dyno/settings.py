@@ -1,0 +1,115 @@
+"""Every environment variable the service reads, read once and checked together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from dyno.errors import InvalidSettings
+
+T = TypeVar("T")
+
+
+class Strategy(StrEnum):
+    """Where operational metrics go; rows in the database are written in all three."""
+
+    CLOUDWATCH = "cloudwatch"
+    PROMETHEUS = "prometheus"
+    HYBRID = "hybrid"
+
+
+class DatabaseAuth(StrEnum):
+    """How a function proves to PostgreSQL who it is."""
+
+    IAM = "iam"
+    TRUST = "trust"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What the service is told by its environment.
+
+    Source:
+        The variables are set in cdk/constructs/function.py; their names are the fields' in upper case.
+    """
+
+    database_host: str
+    database_port: int
+    database_name: str
+    database_user: str
+    database_auth: DatabaseAuth
+    database_ca_file: str  # empty: no TLS
+    aws_region: str
+    lab_time_zone: ZoneInfo
+    horizon_days: int
+    max_days: int
+    metrics_strategy: Strategy
+    metrics_namespace: str
+    metrics_retention_days: int
+    user_pool_issuer: str
+    user_pool_client_id: str
+    scraper_client_id: str
+    snapshot_bucket: str
+    release: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """
+        Read and check every variable.
+
+        Raises:
+            InvalidSettings: Names each variable that is missing or cannot be read, all at once.
+        """
+        reader = _Reader(env)
+        settings = {
+            "database_host": reader.read("DATABASE_HOST", str),
+            "database_port": reader.read("DATABASE_PORT", int, "5432"),
+            "database_name": reader.read("DATABASE_NAME", str, "dyno"),
+            "database_user": reader.read("DATABASE_USER", str),
+            "database_auth": reader.read("DATABASE_AUTH", DatabaseAuth, "iam"),
+            "database_ca_file": reader.read("DATABASE_CA_FILE", str, ""),
+            "aws_region": reader.read("AWS_REGION", str),
+            "lab_time_zone": reader.read("LAB_TIME_ZONE", ZoneInfo, "UTC"),
+            "horizon_days": reader.read("HORIZON_DAYS", int, "1825"),
+            "max_days": reader.read("MAX_DAYS", int, "180"),
+            "metrics_strategy": reader.read("METRICS_STRATEGY", Strategy, "cloudwatch"),
+            "metrics_namespace": reader.read("METRICS_NAMESPACE", str, "DynoAgent/Production"),
+            "metrics_retention_days": reader.read("METRICS_RETENTION_DAYS", int, "400"),
+            "user_pool_issuer": reader.read("USER_POOL_ISSUER", str),
+            "user_pool_client_id": reader.read("USER_POOL_CLIENT_ID", str),
+            "scraper_client_id": reader.read("SCRAPER_CLIENT_ID", str),
+            "snapshot_bucket": reader.read("SNAPSHOT_BUCKET", str),
+            "release": reader.read("RELEASE", str, "development"),
+        }
+        reader.complain()
+        return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
+
+    def today(self, now: datetime) -> date:
+        """The day it is in the lab at the aware instant `now`."""
+        return now.astimezone(self.lab_time_zone).date()
+
+
+class _Reader:
+    """Collects what is wrong instead of stopping at the first fault."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._faults: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T | None:
+        text = self._env.get(name) or default
+        if text is None:
+            self._faults.append(f"{name} is missing")
+            return None
+        try:
+            return parse(text)
+        except (ValueError, KeyError) as error:
+            self._faults.append(f"{name}={text!r} cannot be read: {error}")
+            return None
+
+    def complain(self) -> None:
+        if self._faults:
+            raise InvalidSettings("; ".join(self._faults))

@@ -1,0 +1,115 @@
+"""Every table, on one page, as the migrations leave them; what only PostgreSQL enforces is spelt out there."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+# the lab
+
+dynos = Table(
+    "dynos",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("facility", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("available_from", Date),
+    Column("available_to", Date),
+    Column("turnaround_days", SmallInteger, nullable=False),
+    Column("breadth", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+capabilities = Table(
+    "capabilities",
+    metadata,
+    Column("dyno_id", Integer, ForeignKey("dynos.id"), primary_key=True),
+    Column("test_type", Text, primary_key=True),
+    Column("drive_type", Text, primary_key=True),
+    Column("weight_class", Text, primary_key=True),
+)
+
+vehicles = Table(
+    "vehicles",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("vin", Text, nullable=False),
+    Column("weight_lbs", Integer, nullable=False),
+    Column("drive_type", Text, nullable=False),
+    Column("weight_class", Text),
+    Column("program", Text),
+    Column("build_id", Text),
+    Column("cert_team", Text),
+    Column("engine", Text),
+    Column("build_type", Text),
+    Column("version", Integer, nullable=False),
+)
+
+occupancies = Table(
+    "occupancies",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("dyno_id", Integer, ForeignKey("dynos.id"), nullable=False),
+    Column("vehicle_id", Integer, ForeignKey("vehicles.id")),
+    Column("test_type", Text),
+    Column("reason", Text),
+    Column("start_date", Date, nullable=False),
+    Column("end_date", Date, nullable=False),
+    Column("turnaround_days", SmallInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("booked_by", Text),
+    Column("requested_date", Date),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("cancelled_at", DateTime(timezone=True)),
+    Column("version", Integer, nullable=False),
+    Column("occupies", Boolean),
+    Column("free_from", Date),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("occupancy_id", BigInteger, ForeignKey("occupancies.id"), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("answer", JSONB),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sub", Text, nullable=False),
+    Column("role", Text),
+    Column("enrolled_at", DateTime(timezone=True)),
+)
