@@ -1,0 +1,28 @@
+"""The schema's history, by Alembic; `upgrade` brings a database to its head."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine
+
+HERE = Path(__file__).parent
+
+
+def upgrade(over: Engine, revision: str = "head") -> None:
+    """Bring the schema up to a revision; all or nothing."""
+    with over.begin() as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(over: Engine, revision: str) -> None:
+    """Take the schema down to a revision; "base" leaves nothing of ours. All or nothing."""
+    with over.begin() as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    config.attributes["connection"] = connection
+    return config
