@@ -1,0 +1,90 @@
+"""A local AWS by ministack, its state kept in the stack's folder, and clients of it."""
+
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import boto3
+
+from cdk.local import processes
+from cdk.local.instance import LOOPBACK, Instance, LocalStackError
+from cdk.local.processes import Child
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+
+def endpoint(port: int) -> str:
+    """Where the local AWS answers."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def credentials(port: int) -> dict[str, str]:
+    """The variables that lead the AWS tools of a child to the local AWS, and only there."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint(port),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+    }
+
+
+def client(service: str, port: int) -> Any:  # noqa: ANN401  # boto3 makes its clients at run time
+    """A boto3 client of the local AWS."""
+    return boto3.client(
+        service,  # type: ignore[call-overload]  # any service
+        endpoint_url=endpoint(port),
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106  # the emulator takes any
+    )
+
+
+async def start(instance: Instance, port: int) -> Child:
+    """
+    Start the local AWS and wait until it answers.
+
+    Raises:
+        LocalStackError: It ended or did not answer in time.
+    """
+    scratch = instance.path("aws-scratch")
+    scratch.mkdir(exist_ok=True)
+    env = processes.plain_environment() | {
+        "BIND_HOST": LOOPBACK,
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",  # else it opens 0.0.0.0:8883
+        "SFTP_ENABLED": "0",
+        "PERSIST_STATE": "1",
+        "S3_PERSIST": "1",
+        "STATE_DIR": str(instance.path("aws-state")),
+        "S3_DATA_DIR": str(instance.path("aws-s3")),
+        "TMPDIR": str(scratch),
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "POWERTOOLS_TRACE_DISABLED": "1",  # inherited by the Lambda workers; nobody takes segments here
+        "PYTHONUNBUFFERED": "1",
+    }
+    server = processes.start(instance, "ministack", [sys.executable, "-m", "ministack"], env)
+    try:
+        await processes.until("the local AWS answers", 30, lambda: _answers(server, port))
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _answers(server: Child, port: int) -> bool:
+    if server.process.poll() is not None:
+        raise LocalStackError(f"ministack ended at its start; {server.log} ends with:\n{server.last_words()}")
+    try:
+        with urllib.request.urlopen(f"{endpoint(port)}/_ministack/ready", timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except (urllib.error.URLError, OSError):
+        return False
