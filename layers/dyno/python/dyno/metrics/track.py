@@ -1,0 +1,262 @@
+"""One line to measure a call: `@track_performance`."""
+
+import inspect
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from functools import wraps
+from types import FrameType, TracebackType
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from dyno.metrics.calls import Call, current, finish, resume, start, suspend
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Y = TypeVar("Y")
+S = TypeVar("S")
+F = TypeVar("F", bound=Callable[..., Any])
+
+Naming = Callable[[tuple[Any, ...]], str]
+"""From a call's positional arguments to the service it belongs to."""
+
+MAX_KNOWN_CLASSES = 64
+
+
+@overload
+def track_performance(service_name: F) -> F: ...
+@overload
+def track_performance(
+    service_name: str | None = None, include_metadata: bool = False, *, method: str | None = None
+) -> "Tracker": ...
+def track_performance(
+    service_name: F | str | None = None, include_metadata: bool = False, *, method: str | None = None
+) -> "F | Tracker":
+    """
+    Measure a function, a method, a generator or a block; each finished call leaves one record line on stdout.
+
+    As a decorator, with or without parentheses, for whatever can be called, awaited or iterated; it may stand above or
+    below @staticmethod and @classmethod. As `with track_performance("Planner", method="sort"):`, or `async with`.
+    Results and exceptions pass unchanged, and nothing that fails in here reaches the caller.
+
+    Args:
+        service_name: By default the class of `self`, or the module's name for a plain function or a block.
+        include_metadata: Whether the record tells of the result: its keys, whether it says success, backup_used,
+            shift_days and allocation_id.
+        method: By default the function's name; of a block, the function it stands in.
+    """
+    if callable(service_name):
+        return Tracker(None, include_metadata, None)(service_name)
+    return Tracker(service_name, include_metadata, method)
+
+
+class Tracker:
+    """What `track_performance` gives: a decorator and a context manager; it may be used many times, and at once."""
+
+    def __init__(self, service: str | None, include_metadata: bool, method: str | None) -> None:
+        self._service = service
+        self._include_metadata = include_metadata
+        self._method = method
+
+    def __call__(self, function: F) -> F:
+        """The function, measured."""
+        made: Any
+        if isinstance(function, staticmethod | classmethod):
+            made = type(function)(self(function.__func__))
+        elif inspect.isasyncgenfunction(function):
+            made = self._async_generator(function)
+        elif inspect.isgeneratorfunction(function):
+            made = self._generator(function)
+        elif inspect.iscoroutinefunction(function):
+            made = self._coroutine(function)
+        else:
+            made = self._function(function)
+        return cast("F", made)
+
+    def __enter__(self) -> None:
+        self._enter(sys._getframe(1))  # noqa: SLF001  # the standard library's own way to the caller
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit(error)
+
+    def __aenter__(self) -> Awaitable[None]:
+        # Not a coroutine: there is nothing to wait for, and the block's own frame is one step up.
+        self._enter(sys._getframe(1))  # noqa: SLF001  # the standard library's own way to the caller
+        return _Done()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit(error)
+
+    def _enter(self, block: FrameType) -> None:
+        service = self._service or str(block.f_globals.get("__name__")).rpartition(".")[2]
+        start(service, self._method or block.f_code.co_name, owner=self)
+
+    def _exit(self, error: BaseException | None) -> None:
+        call = current()
+        if call is not None and call.owner is self:
+            finish(call, error)
+
+    def _function(self, function: Callable[P, R]) -> Callable[P, R]:
+        naming, method, keep = self._naming(function), self._method_of(function), self._include_metadata
+
+        @wraps(function)
+        def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+            call = start(naming(args), method)
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                finish(call, error)
+                raise
+            finish(call, None, result, keep=keep)
+            return result
+
+        return tracked
+
+    def _coroutine(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        naming, method, keep = self._naming(function), self._method_of(function), self._include_metadata
+
+        @wraps(function)
+        async def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+            call = start(naming(args), method)
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                finish(call, error)
+                raise
+            finish(call, None, result, keep=keep)
+            return result
+
+        return tracked
+
+    def _generator(self, function: Callable[P, Generator[Y, S, R]]) -> Callable[P, Generator[Y, S, R]]:
+        naming, method = self._naming(function), self._method_of(function)
+
+        @wraps(function)
+        def tracked(*args: P.args, **kwargs: P.kwargs) -> Generator[Y, S, R]:
+            call = suspend(start(naming(args), method))
+            try:
+                result = yield from _Resumed(function(*args, **kwargs), call)
+            except GeneratorExit:  # closed by a caller who has had enough
+                finish(call)
+                raise
+            except BaseException as error:
+                finish(call, error)
+                raise
+            finish(call)
+            return result
+
+        return tracked
+
+    def _async_generator(self, function: Callable[P, AsyncGenerator[Y, S]]) -> Callable[P, AsyncGenerator[Y, S]]:
+        naming, method = self._naming(function), self._method_of(function)
+
+        @wraps(function)
+        async def tracked(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Y, S]:
+            call = suspend(start(naming(args), method))
+            try:
+                steps = function(*args, **kwargs)
+                item = await _resumed(call, anext(steps))
+                while True:
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        await _resumed(call, steps.aclose())
+                        raise
+                    except BaseException as error:  # noqa: BLE001  # thrown in by the caller: it is the generator's
+                        item = await _resumed(call, steps.athrow(error))
+                    else:
+                        item = await _resumed(call, steps.asend(sent))
+            except (StopAsyncIteration, GeneratorExit) as end:
+                finish(call)
+                if isinstance(end, GeneratorExit):
+                    raise
+            except BaseException as error:
+                finish(call, error)
+                raise
+
+        return tracked
+
+    def _method_of(self, function: Callable[..., Any]) -> str:
+        return self._method or getattr(function, "__name__", None) or type(function).__name__
+
+    def _naming(self, function: Callable[..., Any]) -> Naming:
+        module = str(getattr(function, "__module__", ""))
+        owner = str(getattr(function, "__qualname__", "")).rpartition(".")[0]
+        if self._service is None and owner and not owner.endswith("<locals>"):
+            return _ByClass(module, owner)
+        service = self._service or module.rpartition(".")[2]
+        return lambda _args: service
+
+
+class _ByClass:
+    """Names the class of `self` or `cls`; of a static method, the class it is written in."""
+
+    def __init__(self, module: str, owner: str) -> None:
+        self._module = module
+        self._owner = owner
+        self._known: dict[type, str] = {}
+
+    def __call__(self, args: tuple[Any, ...]) -> str:
+        try:
+            first = args[0]
+            # type(), not isinstance(): a proxy that says it is a class may be anything.
+            kind = first if issubclass(type(first), type) else type(first)
+            return self._known.get(kind) or self._learn(kind)
+        except Exception:  # noqa: BLE001  # no argument, or a metaclass that refuses to be looked at
+            return self._written_in()
+
+    def _learn(self, kind: type) -> str:
+        if len(self._known) >= MAX_KNOWN_CLASSES:
+            self._known.clear()
+        ours = any((base.__module__, base.__qualname__) == (self._module, self._owner) for base in kind.__mro__)
+        self._known[kind] = name = kind.__name__ if ours else self._written_in()
+        return name
+
+    def _written_in(self) -> str:
+        return self._owner.rpartition(".")[2]
+
+
+class _Resumed(Generator[Y, S, R]):
+    """A generator whose call is the current one only while its body runs: between yields, the caller's is."""
+
+    def __init__(self, steps: Generator[Y, S, R], call: Call | None) -> None:
+        self._steps = steps
+        self._call = call
+
+    def send(self, value: S) -> Y:
+        before = resume(self._call)
+        try:
+            return self._steps.send(value)
+        finally:
+            resume(before)
+
+    def throw(self, *error: Any) -> Y:  # noqa: ANN401  # the old three-argument form, too
+        before = resume(self._call)
+        try:
+            return self._steps.throw(*error)
+        finally:
+            resume(before)
+
+    def close(self) -> None:
+        before = resume(self._call)
+        try:
+            self._steps.close()
+        finally:
+            resume(before)
+
+
+async def _resumed(call: Call | None, step: Awaitable[Y]) -> Y:
+    before = resume(call)
+    try:
+        return await step
+    finally:
+        resume(before)
+
+
+class _Done:
+    """Awaited, it is over."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
