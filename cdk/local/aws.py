@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from cdk.local import processes
 from cdk.local.instance import LOOPBACK
@@ -44,6 +45,8 @@ def client(service: str, port: int) -> Any:  # noqa: ANN401  # boto3 makes its c
         region_name=REGION,
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106  # the emulator takes any
+        # It is on this machine: what does not answer at once is gone, and a stop must not wait for retries.
+        config=Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1}),
     )
 
 

@@ -65,7 +65,16 @@ async def deploy(family: Family, assembly: Path, ports: Ports, code: str) -> Sta
         code: The fingerprint that is being deployed.
     """
     noted = family.instance.path("outputs.json")
-    flags = ["--app", assembly, "--outputs-file", noted, "--require-approval", "never", "--progress", "events"]
+    flags: list[str | Path] = [
+        "--app",
+        assembly,
+        "--outputs-file",
+        noted,
+        "--require-approval",
+        "never",
+        "--progress",
+        "events",
+    ]
     await _cdk(family, "deploy", ["deploy", "--all", *flags], ports)
     outputs: dict[str, str] = {}
     for of_stack in json.loads(noted.read_text()).values():

@@ -31,12 +31,14 @@ class Child:
     Attributes:
         log: Where its output goes.
         stop_signal: What asks it to end well.
+        lasting: Whether it lives as long as the stack does.
     """
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
     stop_signal: signal.Signals
+    lasting: bool
 
     @property
     def has_ended(self) -> bool:
@@ -81,6 +83,8 @@ class Family:
         env: Mapping[str, str],
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        *,
+        lasting: bool = True,
     ) -> Child:
         """Start a child in a session of its own: Ctrl-C reaches the supervisor alone, which stops all in order."""
         log = self.instance.path(f"{name}.log")
@@ -98,7 +102,7 @@ class Family:
                 start_new_session=True,
                 user=user,
             )
-            child = Child(name, process, log, stop_signal)
+            child = Child(name, process, log, stop_signal, lasting)
             self.children.append(child)
         return child
 
@@ -109,7 +113,7 @@ class Family:
         Raises:
             LocalStackError: It failed; says how its output ended.
         """
-        child = self.start(name, command, env)
+        child = self.start(name, command, env, lasting=False)
         try:
             status = await child.ended()
         finally:
@@ -118,12 +122,17 @@ class Family:
         if status:
             raise child.failure("failed")
 
-    async def first_death(self) -> LocalStackError:
-        """Wait until a child ends that should not; what to say about it."""
+    async def watch(self) -> None:
+        """
+        Run for ever.
+
+        Raises:
+            LocalStackError: A lasting child has ended.
+        """
         while True:
             for child in self.children:
-                if child.has_ended:
-                    return child.failure("ended by itself")
+                if child.lasting and child.has_ended:
+                    raise child.failure("ended by itself")
             await asyncio.sleep(4 * POLL_S)
 
     def stop(self) -> None:

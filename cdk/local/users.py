@@ -41,6 +41,11 @@ def token(instance: Instance, stack: Stack, role: str) -> str:
     return str(signed_in["AuthenticationResult"]["IdToken"])
 
 
+def tokens(instance: Instance, stack: Stack) -> dict[str, str]:
+    """An ID token by role."""
+    return {role: token(instance, stack, role) for role in ROLES}
+
+
 def email(role: str) -> str:
     """The name the role's person signs in with."""
     return f"{role.replace('_', '.')}@dyno.example"

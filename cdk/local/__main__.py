@@ -1,0 +1,72 @@
+"""`python -m cdk.local run|token|invoke|demo|clean`: what the Makefile's targets for this machine call."""
+
+import argparse
+import asyncio
+import sys
+
+from rich.console import Console
+
+from cdk.local.instance import Instance, LocalStackError
+
+
+def main() -> None:
+    """Do what the command line says; a fault the user can mend is one plain line."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.do(Instance.named(arguments.stack), arguments)
+    except LocalStackError as error:
+        Console(stderr=True).print(f"[red]✗[/] {error}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+def _run(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import steps, supervisor  # noqa: PLC0415  # `make token` needs none of it
+
+    asyncio.run(supervisor.supervise(instance, arguments.port, steps.Steps(Console())))
+
+
+def _token(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import stack, users  # noqa: PLC0415
+
+    print(users.token(instance, stack.running(instance), arguments.role))
+
+
+def _invoke(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import invoke  # noqa: PLC0415
+
+    invoke.invoke(instance, arguments.name, arguments.event)
+
+
+def _demo(instance: Instance, _: argparse.Namespace) -> None:
+    from cdk.local import demo  # noqa: PLC0415
+
+    demo.run(instance, Console())
+
+
+def _clean(_: Instance, __: argparse.Namespace) -> None:
+    from cdk.local import clean  # noqa: PLC0415
+
+    clean.forget_all()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cdk.local", description=__doc__)
+    parser.add_argument("--stack", default="run", help="which stack, by its folder in .run/")
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run")
+    run.add_argument("--port", type=int, default=8000)
+    run.set_defaults(do=_run)
+    token = commands.add_parser("token")
+    token.add_argument("--role", default="user")
+    token.set_defaults(do=_token)
+    invoke = commands.add_parser("invoke")
+    invoke.add_argument("--name", required=True)
+    invoke.add_argument("--event", required=True)
+    invoke.set_defaults(do=_invoke)
+    commands.add_parser("demo").set_defaults(do=_demo)
+    commands.add_parser("clean").set_defaults(do=_clean)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

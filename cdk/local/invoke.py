@@ -1,0 +1,35 @@
+"""One function called with one event, as AWS would, past the gateway."""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+from cdk.local import aws, stack
+from cdk.local.instance import Instance, LocalStackError
+
+
+def invoke(instance: Instance, name: str, event_file: str) -> None:
+    """
+    Print the function's answer, and its log lines on stderr.
+
+    Args:
+        name: The folder in functions/.
+        event_file: JSON in AWS's own shape.
+    Raises:
+        LocalStackError: No such function or file, or the function failed.
+    """
+    running = stack.running(instance)
+    if name not in running.functions:
+        raise LocalStackError(f"there is no function {name!r}; there are {', '.join(sorted(running.functions))}")
+    try:
+        event = Path(event_file).read_bytes()
+    except OSError as error:
+        raise LocalStackError(f"{event_file} cannot be read: {error.strerror}") from error
+    answer = aws.client("lambda", running.aws_port).invoke(
+        FunctionName=running.functions[name], Payload=event, LogType="Tail"
+    )
+    sys.stderr.write(base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"))
+    print(json.dumps(json.load(answer["Payload"]), indent=2))
+    if "FunctionError" in answer:
+        raise LocalStackError(f"{name} failed: {answer['FunctionError']}")

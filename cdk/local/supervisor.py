@@ -1,0 +1,147 @@
+"""`make run`: everything started, side by side where it can be, watched, and stopped together."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from cdk.local import aws, deploy, lab, postgres, processes, stack, users, warm
+from cdk.local.front import Front, Upstream
+from cdk.local.instance import LOOPBACK, Instance, Ports, reserve
+from cdk.local.processes import Family
+from cdk.local.scraper import Scraper
+from cdk.local.stack import Stack
+from cdk.local.steps import Steps
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def supervise(instance: Instance, port: int, steps: Steps) -> None:
+    """
+    Run a local stack until it is told to stop.
+
+    Raises:
+        LocalStackError: It could not start, or a part of it ended by itself.
+    """
+    told = asyncio.create_task(_told_to_stop())
+    await asyncio.sleep(0)  # from here on signals are heard
+    with instance.claimed(), reserve(port) as bound:
+        if left := await asyncio.to_thread(processes.end_leftovers, instance):
+            steps.say(f"[yellow]![/] ended {left} processes of a run that was killed")
+        family = Family(instance)
+        life = asyncio.create_task(_live(family, bound, steps))
+        await asyncio.wait({life, told}, return_when=asyncio.FIRST_COMPLETED)
+        steps.say("[dim]· stopping …[/]")
+        life.cancel()
+        await asyncio.wait({life})
+        await asyncio.to_thread(family.stop)
+        steps.say("[green]✓[/] stopped")
+    if not told.done():
+        told.cancel()
+        life.result()
+
+
+async def _live(family: Family, bound: socket.socket, steps: Steps) -> None:
+    """Start everything, open the front last, and stay; ends by an error or by being cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(family.watch())
+            deployed = await _start(family, bound.getsockname()[1], steps)
+            tokens = {
+                role: await asyncio.to_thread(users.token, family.instance, deployed, role) for role in users.ROLES
+            }
+            await steps.step("warm-up", warm.up(deployed, tokens["admin"]))
+            secret = await asyncio.to_thread(deploy.scraper_secret, deployed)
+            scraper = Scraper(deployed.aws_port, deployed.scraper_client_id, secret)
+            front = Front(Upstream(LOOPBACK, deployed.aws_port, stack.API_PREFIX.encode()), scraper.token)
+            async with front.serving(bound):
+                steps.ready(deployed, tokens)
+                await asyncio.Event().wait()
+    except ExceptionGroup as group_of_errors:
+        raise _first(group_of_errors) from None
+
+
+async def _start(family: Family, port: int, steps: Steps) -> Stack:
+    """Everything behind the front: parts, stacks, lab and people."""
+    ports = family.instance.ports()
+    code = await asyncio.to_thread(deploy.fingerprint, ports)
+    kept = stack.noted(family.instance)
+    if kept and kept.fingerprint != code:
+        kept = None
+    assembly = await _parts(family, ports, steps, synth=kept is None)
+    if kept and not await asyncio.to_thread(deploy.is_there, kept):
+        kept = None
+    deployed = kept or await _deploy(family, assembly, ports, code, steps)
+    deployed = replace(deployed, port=port)
+    deployed.note(family.instance)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(steps.step("sample lab", asyncio.to_thread(lab.load, family.instance, ports.database)))
+        group.create_task(steps.step("users", asyncio.to_thread(users.ensure, family.instance, deployed)))
+    return deployed
+
+
+async def _parts(family: Family, ports: Ports, steps: Steps, *, synth: bool) -> Path | None:
+    """PostgreSQL, the local AWS and, if it is wanted, the templates, side by side."""
+    async with asyncio.TaskGroup() as group:
+        database = asyncio.to_thread(postgres.start, family, ports.database)
+        group.create_task(steps.step("PostgreSQL", database, f"{LOOPBACK}:{ports.database}"))
+        group.create_task(_account(family, ports, steps, bootstrap=synth))
+        assembly = group.create_task(steps.step("synth", deploy.synthesize(family, ports))) if synth else None
+    return assembly.result() if assembly else None
+
+
+async def _account(family: Family, ports: Ports, steps: Steps, *, bootstrap: bool) -> None:
+    await steps.step("local AWS", aws.start(family, ports.aws), f"{LOOPBACK}:{ports.aws}")
+    if bootstrap:
+        await steps.step("bootstrap", deploy.bootstrap(family, ports))
+
+
+async def _deploy(family: Family, assembly: Path | None, ports: Ports, code: str, steps: Steps) -> Stack:
+    if assembly is None:  # the local AWS lost what we thought it had
+        assembly = await steps.step("synth", deploy.synthesize(family, ports))
+        await steps.step("bootstrap", deploy.bootstrap(family, ports))
+    return await steps.step("deploy", deploy.deploy(family, assembly, ports, code))
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; the rest went wrong because of it."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _told_to_stop() -> None:
+    """Wait for a signal, or for `make` to have got one."""
+    told = asyncio.Event()
+    for each in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(each, told.set)
+    parent = psutil.Process().parent()
+    if parent and parent.name() in {"make", "gmake"}:
+        while not told.is_set() and not _is_leaving(parent):
+            await asyncio.sleep(processes.POLL_S * 4)
+    else:
+        await told.wait()
+
+
+def _is_leaving(make: psutil.Process) -> bool:
+    """
+    Whether `make` is gone or was interrupted.
+
+    Interrupted alone, it waits for us without a word. What it does first can be seen: it gives up its handler.
+    Source:
+        GNU Make 4.3, commands.c, fatal_error_signal.
+    """
+    if os.getppid() != make.pid:
+        return True
+    try:
+        status = Path(f"/proc/{make.pid}/status").read_text()
+    except OSError:
+        return False  # no /proc here: then only its death is seen
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return caught is not None and not int(caught[1], 16) & 1 << signal.SIGINT - 1
