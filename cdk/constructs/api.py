@@ -1,0 +1,193 @@
+"""The REST API: the table of routes, tokens checked at the gateway, every refusal of its own problem+json."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import Tags
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from cdk.constructs.identity import Identity
+from cdk.constructs.log_group import log_group
+from cdk.constructs.nag import accept
+from cdk.options import Options
+from cdk.routes import ROUTES, Admission, Route
+
+STAGE = "prod"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the gateway itself answers, without a function."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    retry_after_s: int | None = None
+
+
+PROBLEMS = {
+    "ACCESS_DENIED": Problem(403, "forbidden", "Forbidden", "The token does not allow this."),
+    "API_CONFIGURATION_ERROR": Problem(500, "gateway_error", "Gateway error", "The gateway is set up wrongly."),
+    "AUTHORIZER_CONFIGURATION_ERROR": Problem(
+        500, "gateway_error", "Gateway error", "The authorizer is set up wrongly."
+    ),
+    "AUTHORIZER_FAILURE": Problem(500, "gateway_error", "Gateway error", "The token could not be checked."),
+    "BAD_REQUEST_BODY": Problem(400, "bad_request", "Bad request", "The body cannot be read."),
+    "BAD_REQUEST_PARAMETERS": Problem(400, "bad_request", "Bad request", "A parameter cannot be read."),
+    "DEFAULT_4XX": Problem(400, "bad_request", "Bad request", "The gateway refused the request."),
+    "DEFAULT_5XX": Problem(500, "gateway_error", "Gateway error", "The service did not answer as it should."),
+    "EXPIRED_TOKEN": Problem(401, "token_expired", "Token expired", "The token has expired; fetch a new one."),
+    "INTEGRATION_FAILURE": Problem(502, "bad_gateway", "Bad gateway", "The service could not be called."),
+    "INTEGRATION_TIMEOUT": Problem(504, "gateway_timeout", "Gateway timeout", "The service did not answer in time."),
+    "INVALID_API_KEY": Problem(403, "forbidden", "Forbidden", "The API key is not known."),
+    "INVALID_SIGNATURE": Problem(403, "forbidden", "Forbidden", "The signature is not valid."),
+    "MISSING_AUTHENTICATION_TOKEN": Problem(404, "route_not_found", "Not found", "There is no such route."),
+    "QUOTA_EXCEEDED": Problem(429, "quota_exceeded", "Too many requests", "The quota is used up.", 60),
+    "REQUEST_TOO_LARGE": Problem(413, "request_too_large", "Request too large", "The body is larger than 10 MB."),
+    "RESOURCE_NOT_FOUND": Problem(404, "route_not_found", "Not found", "There is no such route."),
+    "THROTTLED": Problem(429, "too_many_requests", "Too many requests", "The service is busy; try again.", 1),
+    "UNAUTHORIZED": Problem(401, "unauthorized", "Unauthorized", "A valid token is needed."),
+    "UNSUPPORTED_MEDIA_TYPE": Problem(
+        415, "unsupported_media_type", "Unsupported media type", "Send application/json."
+    ),
+    "WAF_FILTERED": Problem(403, "forbidden", "Forbidden", "The request was filtered."),
+}
+
+
+class Api(Construct):
+    """
+    The gateway in front of the functions.
+
+    Args:
+        functions: By the name the table of routes uses.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        functions: Mapping[str, lambda_.IFunction],
+        identity: Identity,
+        options: Options,
+        tags: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.rest = apigateway.RestApi(
+            self,
+            "Rest",
+            rest_api_name=options.name,
+            description="Books vehicles onto chassis dynamometers",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=options.access_logs,
+            deploy_options=self._stage_options(options),
+        )
+        for key, value in tags.items():
+            Tags.of(self.rest).add(key, value)
+        self._problems()
+        self._authorizer = apigateway.CognitoUserPoolsAuthorizer(
+            self,
+            "Authorizer",
+            cognito_user_pools=[identity.pool],
+            identity_source=apigateway.IdentitySource.header("Authorization"),
+        )
+        self._scrape_scope = identity.scrape_scope.scope_name
+        # One permission a function: two a method overflow Lambda's 20,480 bytes of policy at some 36 methods.
+        integrations = {
+            name: apigateway.LambdaIntegration(function, allow_test_invoke=False, scope_permission_to_method=False)
+            for name, function in functions.items()
+        }
+        for route in ROUTES:
+            self._add(route, integrations[route.function])
+        self._accept()
+
+    def _stage_options(self, options: Options) -> apigateway.StageOptions:
+        return apigateway.StageOptions(
+            stage_name=STAGE,
+            tracing_enabled=True,
+            throttling_rate_limit=options.throttle_rate,
+            throttling_burst_limit=options.throttle_burst,
+            **(self._logging(options) if options.access_logs else {}),
+        )
+
+    def _logging(self, options: Options) -> dict[str, object]:
+        log = log_group(self, "AccessLog", days=options.log_retention_days)
+        return {
+            "access_log_destination": apigateway.LogGroupLogDestination(log),
+            "access_log_format": apigateway.AccessLogFormat.json_with_standard_fields(
+                caller=False,
+                http_method=True,
+                ip=True,
+                protocol=True,
+                request_time=True,
+                resource_path=True,
+                response_length=True,
+                status=True,
+                user=False,
+            ),
+            "logging_level": apigateway.MethodLoggingLevel.ERROR,
+        }
+
+    def _problems(self) -> None:
+        for name, problem in PROBLEMS.items():
+            self.rest.add_gateway_response(
+                name,
+                type=apigateway.ResponseType.of(name),
+                status_code=str(problem.status),
+                response_headers=_headers(problem),
+                templates={"application/json": _body(problem)},
+            )
+
+    def _add(self, route: Route, integration: apigateway.LambdaIntegration) -> None:
+        method = self.rest.root.resource_for_path(route.path).add_method(
+            route.method, integration, **self._admission(route.admission)
+        )
+        if route.admission is Admission.PUBLIC:
+            reason = "Load balancers and Prometheus' blackbox ask it without a token; it says up or down and opens no connection."
+            accept(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
+
+    def _admission(self, admission: Admission) -> dict[str, object]:
+        if admission is Admission.PUBLIC:
+            return {"authorization_type": apigateway.AuthorizationType.NONE}
+        checked = {"authorization_type": apigateway.AuthorizationType.COGNITO, "authorizer": self._authorizer}
+        # With a scope the gateway takes access tokens, without one ID tokens.
+        return checked | ({"authorization_scopes": [self._scrape_scope]} if admission is Admission.SCRAPER else {})
+
+    def _accept(self) -> None:
+        if role := self.rest.node.try_find_child("CloudWatchRole"):
+            policy = "Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+            accept(
+                role, {f"AwsSolutions-IAM4[{policy}]": "What API Gateway's guide asks of the account's role for logs."}
+            )
+        accept(
+            self.rest,
+            {
+                "AwsSolutions-APIG2": "The functions check every body and parameter and answer 422 with each fault; the "
+                "gateway's validator would only say that there is one.",
+                "AwsSolutions-APIG3": "Every route but two asks for a token and the stage is throttled; a web ACL is "
+                "$5 a month and a rule set of the owner's choice.",
+            },
+        )
+
+
+def _headers(problem: Problem) -> dict[str, str]:
+    headers = {"Content-Type": "'application/problem+json'", "X-Correlation-Id": "context.requestId"}
+    return headers | ({"Retry-After": f"'{problem.retry_after_s}'"} if problem.retry_after_s else {})
+
+
+def _body(problem: Problem) -> str:
+    return json.dumps(
+        {
+            "type": f"urn:dyno-agent:problem:{problem.code}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+            "code": problem.code,
+            "correlation_id": "$context.requestId",
+            "errors": [],
+        }
+    )

@@ -1,0 +1,40 @@
+"""The environment every function of the service is given; dyno.settings reads it."""
+
+from dataclasses import dataclass
+
+from cdk.constructs.database import NAME, Database
+from cdk.constructs.identity import Identity
+from cdk.constructs.storage import Snapshot
+from cdk.constructs.tracking import tracking_variables
+from cdk.options import Options
+from cdk.stage import Stage
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One set of variables for all doors; only the database user differs."""
+
+    options: Options
+    stage: Stage
+    database: Database
+    identity: Identity
+    snapshot: Snapshot
+
+    def of(self, database_user: str) -> dict[str, str]:
+        """The environment of a function that logs in as `database_user`."""
+        return tracking_variables(self.options) | {
+            "DATABASE_HOST": self.database.address.host,
+            "DATABASE_PORT": self.database.address.port,
+            "DATABASE_NAME": NAME,
+            "DATABASE_USER": database_user,
+            "DATABASE_AUTH": self.stage.database_auth,
+            "DATABASE_CA_FILE": self.stage.database_ca_file,
+            "LAB_TIME_ZONE": self.options.lab_time_zone,
+            "HORIZON_DAYS": str(self.options.horizon_days),
+            "MAX_DAYS": str(self.options.max_days),
+            "METRICS_RETENTION_DAYS": str(self.options.metrics_retention_days),
+            "USER_POOL_ISSUER": self.identity.issuer,
+            "USER_POOL_CLIENT_ID": self.identity.web.user_pool_client_id,
+            "SCRAPER_CLIENT_ID": self.identity.scraper.user_pool_client_id,
+            "SNAPSHOT_BUCKET": self.snapshot.bucket.bucket_name,
+        }

@@ -1,0 +1,154 @@
+"""A Lambda function with a role of its own that may do only what it is granted."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from cdk.constructs.layers import ARCHITECTURE, RUNTIME, folder
+from cdk.constructs.nag import accept
+from cdk.constructs.network import Network
+from cdk.stage import ROOT, LayerSource
+
+INTERFACE_ACTIONS = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+
+class PrivateFunction(Construct):
+    """
+    A function that logs to one group, is traced, and has no permission beyond that until it is granted one.
+
+    Args:
+        network: Where it runs, to reach the database; None for outside, where it reaches AWS's own endpoints.
+        reserved_concurrency: Executions kept for it, which it may not exceed; None for no such promise.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        code: lambda_.Code,
+        layers: Sequence[lambda_.ILayerVersion],
+        environment: Mapping[str, str],
+        log_group: logs.ILogGroup,
+        handler: str = "handler.handler",
+        description: str = "",
+        timeout: Duration | None = None,
+        memory_mb: int = 512,
+        network: Network | None = None,
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self._allow_logs(log_group)
+        if network:
+            self._allow_interfaces()
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            code=code,
+            handler=handler,
+            description=description,
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            layers=list(layers),
+            environment=dict(environment),
+            role=self.role,
+            log_group=log_group,
+            timeout=timeout or Duration.seconds(20),
+            memory_size=memory_mb,
+            tracing=lambda_.Tracing.ACTIVE,
+            reserved_concurrent_executions=reserved_concurrency,
+            vpc=network and network.vpc,
+            vpc_subnets=network and ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            security_groups=network and [network.clients],
+        )
+        self._accept()
+
+    def _allow_logs(self, log_group: logs.ILogGroup) -> None:
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
+            )
+        )
+
+    def _allow_interfaces(self) -> None:
+        """
+        Let Lambda attach the function to the network, and keep the function's own code from doing the like.
+
+        Source:
+            Lambda Developer Guide, "Giving Lambda functions access to resources in a VPC".
+        """
+        self.role.add_to_policy(iam.PolicyStatement(actions=INTERFACE_ACTIONS, resources=["*"]))
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=INTERFACE_ACTIONS,
+                resources=["*"],
+                conditions={
+                    "ArnLike": {
+                        "lambda:SourceFunctionArn": f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:*"
+                    }
+                },
+            )
+        )
+
+    def _accept(self) -> None:
+        accept(
+            self,
+            {
+                "AwsSolutions-IAM5[Resource::*]": "X-Ray's and the network interfaces' actions know no resource; the "
+                "latter are denied to the function's own code.",
+                "AwsSolutions-L1": "Python 3.13 is supported to 2029; the layers are built and compiled for it.",
+            },
+        )
+
+
+class DynoFunction(PrivateFunction):
+    """
+    A door of the service: the code in functions/<name>, logging in to the database as `database_user`.
+
+    Args:
+        name: The folder in functions/.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        layers: Sequence[lambda_.ILayerVersion],
+        environment: Mapping[str, str],
+        log_group: logs.ILogGroup,
+        description: str,
+        timeout: Duration | None = None,
+        memory_mb: int = 512,
+        network: Network | None = None,
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            code=folder(LayerSource(ROOT / "functions" / name)),
+            layers=layers,
+            environment=environment,
+            log_group=log_group,
+            description=description,
+            timeout=timeout,
+            memory_mb=memory_mb,
+            network=network,
+            reserved_concurrency=reserved_concurrency,
+        )
+        self.database_user = environment.get("DATABASE_USER", "")

@@ -1,0 +1,69 @@
+"""The buckets: what Prometheus reads, and what could not be written."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from cdk.constructs.function import DynoFunction
+from cdk.constructs.nag import accept
+
+SNAPSHOT_KEY = "exposition/snapshot.json"
+
+
+class Snapshot(Construct):
+    """The bucket with one object: the totals that /metrics/prometheus shows, so that a scrape wakes no database."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = _private_bucket(self, versioned=False)
+        accept(
+            self.bucket,
+            {"AwsSolutions-S1": "One object, rewritten every few seconds: its access log would outgrow it."},
+        )
+
+    @property
+    def object_arn(self) -> str:
+        """The snapshot itself."""
+        return self.bucket.arn_for_objects(SNAPSHOT_KEY)
+
+    def grant_read(self, function: DynoFunction) -> None:
+        """Let a function read the snapshot, and tell one that is not there from one it may not see."""
+        self._grant(function, ["s3:GetObject"])
+
+    def grant_read_write(self, function: DynoFunction) -> None:
+        """Let a function replace the snapshot."""
+        self._grant(function, ["s3:GetObject", "s3:PutObject"])
+
+    def _grant(self, function: DynoFunction, actions: list[str]) -> None:
+        function.role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[self.object_arn]))
+        function.role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]))
+
+
+class FailedBatches(Construct):
+    """The bucket of batches that ingest could not write; they stay until they are replayed."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = _private_bucket(self, versioned=True)
+        accept(self.bucket, {"AwsSolutions-S1": "Written by Lambda's own failure handling only; empty in good times."})
+
+
+def _private_bucket(scope: Construct, *, versioned: bool) -> s3.Bucket:
+    return s3.Bucket(
+        scope,
+        "Bucket",
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        versioned=versioned,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+                noncurrent_version_expiration=Duration.days(30) if versioned else None,
+            )
+        ],
+        removal_policy=RemovalPolicy.RETAIN,
+    )

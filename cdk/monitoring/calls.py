@@ -1,0 +1,114 @@
+"""Calls on the dashboard: the catalogue's metrics where they are emitted, the log where they are not."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from dyno.metrics import catalogue
+
+from cdk.options import Strategy
+
+PERIOD = Duration.minutes(5)
+THIRD, HALF, WHOLE = 8, 12, 24
+
+STATISTICS = {catalogue.Source.DURATION_MS: ("p50", "p95", "p99")}
+"""What is shown of a metric, by its source; counts are summed."""
+
+
+def shown(strategy: Strategy) -> tuple[catalogue.CallMetric, ...]:
+    """The catalogue's metrics that some call emits under a strategy; no other may be on a dashboard or an alarm."""
+    return tuple(metric for metric in catalogue.CALL_METRICS if _emitters(metric, strategy))
+
+
+def widgets(strategy: Strategy, namespace: str, log_group: logs.ILogGroup) -> list[cloudwatch.IWidget]:
+    """One graph per metric that is emitted, and the log's own account of what is not."""
+    graphs: list[cloudwatch.IWidget] = [_graph(metric, strategy, namespace) for metric in shown(strategy)]
+    missing = [metric for metric in catalogue.CALL_METRICS if metric not in shown(strategy)]
+    return graphs + [_query(metric, log_group) for metric in missing] + [_failures(log_group)]
+
+
+def metric_of(
+    metric: catalogue.CallMetric, namespace: str, service: str, method: str, statistic: str
+) -> cloudwatch.Metric:
+    """One series of a catalogue metric."""
+    values = dict(zip(catalogue.DIMENSIONS, (service, method), strict=True))
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=metric.name,
+        dimensions_map=values,
+        statistic=statistic,
+        period=PERIOD,
+        label=f"{service}.{method} {statistic}",
+    )
+
+
+def _emitters(metric: catalogue.CallMetric, strategy: Strategy) -> list[tuple[str, str]]:
+    calls = metric.methods or (catalogue.AUTO_ALLOCATE,)
+    return [call for call in calls if metric in catalogue.emitted(strategy, *call)]
+
+
+def _statistics(metric: catalogue.CallMetric) -> tuple[str, ...]:
+    return STATISTICS.get(metric.source, ("Sum",))
+
+
+def _graph(metric: catalogue.CallMetric, strategy: Strategy, namespace: str) -> cloudwatch.GraphWidget:
+    if metric.methods:
+        calls = _emitters(metric, strategy)
+        series: list[cloudwatch.IMetric] = [
+            metric_of(metric, namespace, *call, statistic) for call in calls for statistic in _statistics(metric)
+        ]
+    else:
+        series = [_search(metric, namespace, statistic) for statistic in _statistics(metric)]
+    return cloudwatch.GraphWidget(
+        title=metric.name,
+        left=series,
+        left_y_axis=cloudwatch.YAxisProps(min=0, label=metric.unit, show_units=False),
+        width=THIRD,
+    )
+
+
+def _search(metric: catalogue.CallMetric, namespace: str, statistic: str) -> cloudwatch.MathExpression:
+    """Every method's series of a metric, those of services yet to come included."""
+    series = f'{{{namespace},{",".join(catalogue.DIMENSIONS)}}} MetricName="{metric.name}"'
+    return cloudwatch.MathExpression(
+        expression=f"SEARCH('{series}', '{statistic}', {PERIOD.to_seconds():.0f})",
+        label=statistic,
+        period=PERIOD,
+        using_metrics={},
+    )
+
+
+def _query(metric: catalogue.CallMetric, log_group: logs.ILogGroup) -> cloudwatch.LogQueryWidget:
+    """The same number from the record lines."""
+    if metric.source is catalogue.Source.DURATION_MS:
+        shown_value = ", ".join(f"pct(duration_ms, {level}) as p{level}_ms" for level in (50, 95, 99))
+    else:
+        shown_value = f"sum(outcome = '{metric.source}') as {metric.name}"
+    filters = [f"record = '{catalogue.RECORD}'", *_only(metric)]
+    return cloudwatch.LogQueryWidget(
+        title=f"{metric.name}, from the log",
+        log_group_names=[log_group.log_group_name],
+        query_lines=[*(f"filter {line}" for line in filters), f"stats {shown_value} by service, method"],
+        view=cloudwatch.LogQueryVisualizationType.TABLE,
+        width=THIRD,
+    )
+
+
+def _only(metric: catalogue.CallMetric) -> list[str]:
+    if not metric.methods:
+        return []
+    return [" or ".join(f"(service = '{service}' and method = '{method}')" for service, method in metric.methods)]
+
+
+def _failures(log_group: logs.ILogGroup) -> cloudwatch.LogQueryWidget:
+    return cloudwatch.LogQueryWidget(
+        title="Latest calls that broke",
+        log_group_names=[log_group.log_group_name],
+        query_lines=[
+            "fields @timestamp, service, method, error_type, error_message, correlation_id",
+            f"filter record = '{catalogue.RECORD}' and outcome = '{catalogue.Source.ERROR}'",
+            "sort @timestamp desc",
+            "limit 20",
+        ],
+        view=cloudwatch.LogQueryVisualizationType.TABLE,
+        width=WHOLE,
+    )

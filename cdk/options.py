@@ -1,0 +1,137 @@
+"""What a deployment may choose, read from the CDK context (`cdk deploy -c key=value`) and checked at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from cdk.constructs.log_group import RETENTION
+
+T = TypeVar("T")
+
+Context = Mapping[str, Any]
+
+
+class WrongOptionError(ValueError):
+    """A context key has a value that cannot be deployed; says which, and what would do."""
+
+
+class Strategy(StrEnum):
+    """Where operational metrics go; see README, monitoring."""
+
+    CLOUDWATCH = "cloudwatch"
+    PROMETHEUS = "prometheus"
+    HYBRID = "hybrid"
+
+
+class StageName(StrEnum):
+    """Where the stacks are deployed."""
+
+    AWS = "aws"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    The choices of one deployment.
+
+    Attributes:
+        name: Prefix of stack names and of the dashboard's.
+        monitoring: Strategy, given to every function as METRICS_STRATEGY.
+        max_capacity: Most Aurora capacity units; it falls to none when idle.
+        reserved_concurrency: Kept for, and the most of, each function of the API; None reserves nothing, which
+            accounts with the initial limit of 10 need.
+        throttle_rate: Requests a second the whole API admits, with bursts of `throttle_burst`.
+        alarm_email: Who hears of alarms, besides the topic's other subscribers; empty for none.
+        access_logs: Whether the gateway logs every request; it sets the account's CloudWatch role in the region.
+        log_retention_days: How long log groups keep lines; never longer than the metrics table keeps rows.
+    """
+
+    name: str
+    stage: StageName
+    monitoring: Strategy
+    release: str
+    max_capacity: float
+    reserved_concurrency: int | None
+    throttle_rate: int
+    throttle_burst: int
+    alarm_email: str
+    access_logs: bool
+    lab_time_zone: str
+    horizon_days: int
+    max_days: int
+    metrics_retention_days: int
+    log_retention_days: int
+
+    @classmethod
+    def from_context(cls, context: Context) -> "Options":
+        """
+        Read every choice; what is not given has the default of this page.
+
+        Raises:
+            WrongOptionError: A value that cannot be deployed.
+        """
+        read = _Reader(context).read
+        return cls(
+            name=read("name", _name, "DynoAgent"),
+            stage=read("stage", StageName, "aws"),
+            monitoring=read("monitoring", Strategy, "cloudwatch"),
+            release=read("release", str, "development"),
+            max_capacity=read("max_capacity", float, "4"),
+            reserved_concurrency=read("reserved_concurrency", _count_or_off, "off"),
+            throttle_rate=read("throttle_rate", int, "100"),
+            throttle_burst=read("throttle_burst", int, "200"),
+            alarm_email=read("alarm_email", str, ""),
+            access_logs=read("access_logs", _switch, "on"),
+            lab_time_zone=read("lab_time_zone", _time_zone, "UTC"),
+            horizon_days=read("horizon_days", int, "1825"),
+            max_days=read("max_days", int, "180"),
+            metrics_retention_days=read("metrics_retention_days", int, "400"),
+            log_retention_days=read("log_retention_days", _log_retention, "30"),
+        )
+
+    def __post_init__(self) -> None:
+        if self.metrics_retention_days < self.log_retention_days:
+            raise WrongOptionError(
+                f"metrics_retention_days={self.metrics_retention_days} is shorter than "
+                f"log_retention_days={self.log_retention_days}: a replayed line would have no partition"
+            )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    context: Context
+
+    def read(self, key: str, parse: Callable[[str], T], default: str) -> T:
+        text = str(self.context.get(key, default))
+        try:
+            return parse(text)
+        except (ValueError, KeyError) as error:
+            choices = f" (one of {', '.join(parse)})" if isinstance(parse, type) and issubclass(parse, StrEnum) else ""
+            raise WrongOptionError(f"-c {key}={text} cannot be used{choices}: {error}") from error
+
+
+def _name(text: str) -> str:
+    if not text.isascii() or not text.isalnum() or not text[0].isalpha():
+        raise ValueError("a stack name begins with a letter and has only letters and digits")
+    return text
+
+
+def _count_or_off(text: str) -> int | None:
+    return None if text == "off" else int(text)
+
+
+def _switch(text: str) -> bool:
+    return {"on": True, "off": False}[text]
+
+
+def _log_retention(text: str) -> int:
+    if int(text) not in RETENTION:
+        raise ValueError(f"CloudWatch Logs keeps lines for {', '.join(map(str, RETENTION))} days")
+    return int(text)
+
+
+def _time_zone(text: str) -> str:
+    return ZoneInfo(text).key

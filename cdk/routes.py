@@ -1,0 +1,40 @@
+"""Every route of the API, once: what the gateway admits, whom it asks for, and which function answers."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Admission(Enum):
+    """What the gateway wants to see before it calls a function."""
+
+    USER = "an ID token of the user pool"
+    SCRAPER = "an access token with the scope metrics/read"
+    PUBLIC = "nothing"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    function: str
+    admission: Admission = Admission.USER
+
+
+ROUTES = (
+    Route("POST", "/allocations/auto", "allocations"),
+    Route("GET", "/allocations", "allocations"),
+    Route("GET", "/allocations/conflicts", "allocations"),
+    Route("GET", "/allocations/{allocation_id}", "allocations"),
+    Route("DELETE", "/allocations/{allocation_id}", "allocations"),
+    Route("GET", "/dynos", "allocations"),
+    Route("GET", "/vehicles", "allocations"),
+    Route("GET", "/me", "allocations"),
+    Route("GET", "/metrics/performance", "metrics"),
+    Route("GET", "/metrics/calls", "metrics"),
+    Route("GET", "/metrics/health", "metrics"),
+    Route("GET", "/metrics/prometheus", "metrics", Admission.SCRAPER),
+    Route("GET", "/health/live", "metrics", Admission.PUBLIC),
+    Route("GET", "/health/ready", "metrics", Admission.PUBLIC),
+)

@@ -1,0 +1,105 @@
+"""What works: the functions, the API in front of them, and the pipeline behind them."""
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from cdk.constructs.api import Api
+from cdk.constructs.function import DynoFunction
+from cdk.constructs.layers import Layers
+from cdk.constructs.log_group import log_group
+from cdk.constructs.pipeline import PATTERN, Pipeline
+from cdk.constructs.tracking import Tracking, tracking_variables
+from cdk.options import Options
+from cdk.stacks.data import DataStack
+from cdk.stage import Stage
+
+
+class ServiceStack(Stack):
+    """
+    The doors, and who may touch what.
+
+    Attributes:
+        tracking: Give it to a TrackedFunction of yours.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, options: Options, stage: Stage, data: DataStack) -> None:
+        super().__init__(scope, construct_id)
+        self._options, self._data = options, data
+        self._layers = Layers(self, "Layers", stage=stage)
+        self.call_log = self._log("CallLog", kept=True)
+        self.tracking = Tracking(tuple(self._layers.versions), self.call_log, tracking_variables(options))
+
+        self.allocations = self._door(
+            "Allocations", "allocations", "dyno_allocations", "Books and lists", memory_mb=1024
+        )
+        self.metrics = self._door("Metrics", "metrics", "dyno_metrics", "Reports, exposition, health", memory_mb=1024)
+        self.ingest = self._ingest()
+        data.snapshot.grant_read(self.metrics)
+        data.snapshot.grant_read_write(self.ingest)
+        Pipeline(self, "Pipeline", log_group=self.call_log, ingest=self.ingest, failed=data.failed_batches)
+        self.api = Api(
+            self,
+            "Api",
+            functions={"allocations": self.allocations.function, "metrics": self.metrics.function},
+            identity=data.identity,
+            options=options,
+            tags=stage.api_tags,
+        )
+        self._outputs()
+
+    def _door(
+        self, construct_id: str, name: str, database_user: str, description: str, *, memory_mb: int
+    ) -> DynoFunction:
+        return self._function(
+            construct_id, name, database_user, description, self.call_log, Duration.seconds(20), memory_mb
+        )
+
+    def _ingest(self) -> DynoFunction:
+        # What ingest logs must not come back to it.
+        own_log = self._log("IngestLog", kept=False)
+        return self._function(
+            "Ingest",
+            "metrics_ingest",
+            "dyno_ingest",
+            "Writes records to the database",
+            own_log,
+            Duration.seconds(60),
+            512,
+        )
+
+    def _function(
+        self,
+        construct_id: str,
+        name: str,
+        database_user: str,
+        description: str,
+        log_group: logs.ILogGroup,
+        timeout: Duration,
+        memory_mb: int,
+    ) -> DynoFunction:
+        function = DynoFunction(
+            self,
+            construct_id,
+            name=name,
+            description=description,
+            layers=self._layers.versions,
+            environment=self._data.variables.of(database_user),
+            log_group=log_group,
+            network=self._data.network,
+            timeout=timeout,
+            memory_mb=memory_mb,
+            reserved_concurrency=self._options.reserved_concurrency,
+        )
+        self._data.database.grant_connect(function)
+        return function
+
+    def _log(self, construct_id: str, *, kept: bool) -> logs.LogGroup:
+        return log_group(self, construct_id, days=self._options.log_retention_days, kept=kept)
+
+    def _outputs(self) -> None:
+        CfnOutput(self, "ApiUrl", value=self.api.rest.url)
+        CfnOutput(self, "CallLogGroupName", value=self.call_log.log_group_name)
+        CfnOutput(self, "SubscriptionPattern", value=PATTERN)
+        CfnOutput(self, "DynoLayerArn", value=self._layers.dyno.layer_version_arn)
+        CfnOutput(self, "DependencyLayerArn", value=self._layers.dependencies.layer_version_arn)
