@@ -67,28 +67,28 @@ def run(instance: Instance, console: Console) -> Tally:
     tokens = users.tokens(instance, running)
     requests = lab.requests(instance)
     columns = (TextColumn("booking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tally = Tally()
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("booking", total=len(requests))
-        for tally in replay(running.url, requests, tokens):
-            progress.advance(task)
+        for _ in progress.track(replay(running.url, requests, tokens, tally), total=len(requests)):
+            pass  # the bar moves
     _report(tally, running.url, console)
     return tally
 
 
-def replay(url: str, requests: Iterable[Request], tokens: dict[str, str]) -> Iterator[Tally]:
+def replay(url: str, requests: Iterable[Request], tokens: dict[str, str], tally: Tally) -> Iterator[Request]:
     """
-    Send each request in order, the next when the last is answered; the tally after each.
+    Send each request in order, the next when the last is answered and counted; each as it is done.
 
     Args:
         tokens: Of the people who take turns in asking.
     """
-    tally, start = Tally(), time.monotonic()
+    start = time.monotonic()
     people = list(tokens.values())
     with httpx.Client(base_url=url, timeout=35, trust_env=False) as client:
         for request in requests:
             tally.count(_ask(client, request, people[request.row % len(people)]))
             tally.seconds = time.monotonic() - start
-            yield tally
+            yield request
 
 
 def _ask(client: httpx.Client, request: Request, token: str) -> httpx.Response:
