@@ -86,6 +86,8 @@ class Api(Construct):
             cloud_watch_role=options.access_logs,
             deploy_options=self._stage_options(options),
         )
+        # The library's own output says the same as ApiUrl.
+        self.rest.node.try_remove_child("Endpoint")
         for key, value in tags.items():
             Tags.of(self.rest).add(key, value)
         self._problems()

@@ -37,7 +37,6 @@ def metric_of(
         dimensions_map=values,
         statistic=statistic,
         period=PERIOD,
-        label=f"{service}.{method} {statistic}",
     )
 
 
@@ -54,7 +53,9 @@ def _graph(metric: catalogue.CallMetric, strategy: Strategy, namespace: str) -> 
     if metric.methods:
         calls = _emitters(metric, strategy)
         series: list[cloudwatch.IMetric] = [
-            metric_of(metric, namespace, *call, statistic) for call in calls for statistic in _statistics(metric)
+            metric_of(metric, namespace, *call, statistic).with_(label=f"{'.'.join(call)} {statistic}")
+            for call in calls
+            for statistic in _statistics(metric)
         ]
     else:
         series = [_search(metric, namespace, statistic) for statistic in _statistics(metric)]

@@ -45,10 +45,12 @@ class DataStack(Stack):
         """Roles first, through the Data API as master; then the schema, from inside the network as its owner."""
         layers = Layers(self, "Layers", stage=self._stage)
         log = log_group(self, "DeploymentLog", days=90)
+        self.bootstrap = self._bootstrap(layers, log)
+        self.migrate = self._migrate(layers, log)
         bootstrap = deployment_step(
             self,
             "Bootstrap",
-            function=self._bootstrap(layers, log).function,
+            function=self.bootstrap.function,
             sources=[MIGRATIONS / "bootstrap.py"],
             timeout=Duration.seconds(self._stage.resource_timeout_s),
         )
@@ -56,7 +58,7 @@ class DataStack(Stack):
         migrate = deployment_step(
             self,
             "Migrate",
-            function=self._migrate(layers, log).function,
+            function=self.migrate.function,
             sources=_migrations(),
             timeout=Duration.seconds(self._stage.resource_timeout_s),
         )
@@ -106,6 +108,8 @@ class DataStack(Stack):
         CfnOutput(self, "ScraperClientId", value=self.identity.scraper.user_pool_client_id)
         CfnOutput(self, "TokenUrl", value=self.identity.token_url)
         CfnOutput(self, "SnapshotBucketName", value=self.snapshot.bucket.bucket_name)
+        CfnOutput(self, "BootstrapFunctionName", value=self.bootstrap.function.function_name)
+        CfnOutput(self, "MigrateFunctionName", value=self.migrate.function.function_name)
         CfnOutput(self, "FailedBatchesBucketName", value=self.failed_batches.bucket.bucket_name)
 
 

@@ -99,6 +99,9 @@ class ServiceStack(Stack):
 
     def _outputs(self) -> None:
         CfnOutput(self, "ApiUrl", value=self.api.rest.url)
+        CfnOutput(self, "AllocationsFunctionName", value=self.allocations.function.function_name)
+        CfnOutput(self, "MetricsFunctionName", value=self.metrics.function.function_name)
+        CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
         CfnOutput(self, "CallLogGroupName", value=self.call_log.log_group_name)
         CfnOutput(self, "SubscriptionPattern", value=PATTERN)
         CfnOutput(self, "DynoLayerArn", value=self._layers.dyno.layer_version_arn)
