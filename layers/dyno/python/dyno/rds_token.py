@@ -14,8 +14,9 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 _EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
 
-def rds_token(host: str, port: int, user: str, region: str, env: Mapping[str, str] = os.environ,
-              now: datetime | None = None) -> str:
+def rds_token(
+    host: str, port: int, user: str, region: str, env: Mapping[str, str] = os.environ, now: datetime | None = None
+) -> str:
     """
     A password that opens one connection as `user` within 15 minutes.
 

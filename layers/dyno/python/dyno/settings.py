@@ -1,9 +1,11 @@
 """Every environment variable the service reads, read once and checked together."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -90,6 +92,12 @@ class Settings:
     def today(self, now: datetime) -> date:
         """The day it is in the lab at the aware instant `now`."""
         return now.astimezone(self.lab_time_zone).date()
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read from its environment when first asked for."""
+    return Settings.from_env(os.environ)
 
 
 class _Reader:

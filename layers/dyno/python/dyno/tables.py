@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -71,10 +72,10 @@ occupancies = Table(
     Column("start_date", Date, nullable=False),
     Column("end_date", Date, nullable=False),
     Column("turnaround_days", SmallInteger, nullable=False),
+    Column("shift_days", SmallInteger, nullable=False),
     Column("status", Text, nullable=False),
     Column("expires_at", DateTime(timezone=True)),
     Column("booked_by", Text),
-    Column("requested_date", Date),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("cancelled_at", DateTime(timezone=True)),
     Column("version", Integer, nullable=False),
@@ -101,7 +102,7 @@ idempotency_keys = Table(
     Column("route", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("body_hash", LargeBinary, nullable=False),
-    Column("answer", JSONB),
+    Column("answer", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -112,4 +113,68 @@ users = Table(
     Column("sub", Text, nullable=False),
     Column("role", Text),
     Column("enrolled_at", DateTime(timezone=True)),
+)
+
+# metrics
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("id", BigInteger, nullable=False),
+    Column("event_id", Text, primary_key=True),
+    Column("correlation_id", Text, nullable=False),
+    Column("service_name", Text, nullable=False),
+    Column("method_name", Text, nullable=False),
+    Column("user_id", Integer, ForeignKey("users.id")),
+    Column("duration_ms", Double, nullable=False),
+    Column("success", Boolean, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("metadata", JSONB),
+    Column("created_at", DateTime(timezone=True), primary_key=True),
+    Column("parent_event_id", Text),
+)
+
+metrics_hourly = Table(
+    "metrics_hourly",
+    metadata,
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("service_name", Text, primary_key=True),
+    Column("method_name", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("duration_ms_sum", Double, nullable=False),
+    Column("duration_ms_max", Double, nullable=False),
+)
+
+metrics_totals = Table(
+    "metrics_totals",
+    metadata,
+    Column("service_name", Text, primary_key=True),
+    Column("method_name", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("duration_ms_sum", Double, nullable=False),
+    Column("duration_ms_max", Double, nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("letter_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("redriven_at", DateTime(timezone=True)),
+)
+
+dead_letter_totals = Table(
+    "dead_letter_totals",
+    metadata,
+    Column("reason", Text, primary_key=True),
+    Column("letters", BigInteger, nullable=False),
 )

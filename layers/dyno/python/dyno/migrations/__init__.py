@@ -4,15 +4,27 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 HERE = Path(__file__).parent
 
 
-def upgrade(over: Engine, revision: str = "head") -> None:
-    """Bring the schema up to a revision; all or nothing."""
+def head() -> str:
+    """The newest revision of this release."""
+    return ScriptDirectory(str(HERE)).get_heads()[0]
+
+
+def upgrade(over: Engine, revision: str = "head") -> str:
+    """
+    Bring the schema up to a revision; all or nothing.
+
+    Returns:
+        The newest revision of this release.
+    """
     with over.begin() as connection:
         command.upgrade(_config(connection), revision)
+    return head()
 
 
 def downgrade(over: Engine, revision: str) -> None:

@@ -194,7 +194,7 @@ end $$;
 -- Choose a dyno and book it: one call, one transaction, at most one booking.
 --
 -- Gives {"outcome": …}: booked and would_book with the allocation (replayed: true if the key had done it before), or
--- vehicle_not_found, key_reused, in_the_past, beyond_horizon, too_long, vehicle_already_allocated, no_dyno_available.
+-- vehicle_not_found, key_reused, bad_window, vehicle_already_allocated, no_dyno_available.
 -- Every attempt takes a fresh snapshot; the exclusion constraints have the last word.
 create function place(
   p_owner text, p_route text, p_key text, p_hash bytea, p_vehicle integer, p_vin text, p_test text, p_start date, p_days integer,
@@ -218,9 +218,9 @@ begin
     end if;
   end if;
 
-  if p_days not between 1 and p_max_days then return jsonb_build_object('outcome', 'too_long'); end if;
-  if p_start < today then return jsonb_build_object('outcome', 'in_the_past', 'today', today); end if;
-  if p_start > until then return jsonb_build_object('outcome', 'beyond_horizon', 'last_day', today + p_horizon_days); end if;
+  if p_days not between 1 and p_max_days or p_start < today or p_start > until then
+    return jsonb_build_object('outcome', 'bad_window', 'today', today);
+  end if;
   select * into v from vehicles x where x.id = p_vehicle or x.vin = p_vin;
   if not found then return jsonb_build_object('outcome', 'vehicle_not_found'); end if;
 
@@ -263,12 +263,16 @@ begin
     insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, booked_by)
       values ('allocation', d.id, v.id, p_test, day, day + p_days - 1, d.turnaround_days, day - p_start, p_owner)
       on conflict do nothing returning * into o;
-    continue when not found;
+    if not found then           -- somebody was faster: what was seen on the way here is no longer true
+      day := p_start; first_day := null; rejected := null;
+      continue;
+    end if;
     -- The insert's foreign key now keeps the dyno as it is; if it changed since it was chosen, it is not booked by its old rules.
     perform from dynos x cross join lateral unfit(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1) u
       where x.id = d.id and x.turnaround_days = d.turnaround_days and u.reason is null;
     if not found then
       delete from occupancies x where x.id = o.id;
+      day := p_start; first_day := null; rejected := null;
       continue;
     end if;
 

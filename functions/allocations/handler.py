@@ -1,0 +1,137 @@
+"""The door of the lab: booking, cancelling, looking."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dyno.allocation import service
+from dyno.allocation.model import (
+    Allocation,
+    AllocationFilter,
+    AutoAllocation,
+    AutoAllocationRequest,
+    Cancellation,
+    Day,
+    Dyno,
+    Overlap,
+    Status,
+    Terms,
+    Vehicle,
+)
+from dyno.auth import Permission, Role
+from dyno.database import engine
+from dyno.http import Door, allow
+from dyno.metrics import deadline
+from dyno.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
+from dyno.settings import settings
+
+door = Door(settings)
+
+AllocationId = Annotated[int, Path(ge=1, lt=2**63)]
+Cursor = Annotated[str | None, Query(max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Id = Annotated[int | None, Query(ge=1, lt=2**31)]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
+]
+
+
+@door.post("/allocations/auto")
+@allow(Permission.ALLOCATE_VEHICLE)
+def auto(request: AutoAllocationRequest, idempotency_key: IdempotencyKey = None) -> Response[AutoAllocation]:
+    """Book a vehicle onto the least capable free dyno."""
+    booked = service.auto_allocate(
+        engine(settings()), request, actor=door.actor, key=idempotency_key, terms=terms(), today=today()
+    )
+    return Response(
+        200 if booked.dry_run else 201,
+        "application/json",
+        booked,
+        headers={"Idempotency-Replayed": "true"} if booked.replayed else {},
+    )
+
+
+@door.get("/allocations")
+@allow(Permission.VIEW_ALLOCATIONS)
+def allocations(
+    dyno_id: Id = None,
+    vehicle_id: Id = None,
+    vin: Annotated[str | None, Query(max_length=64)] = None,
+    status: Annotated[Status | None, Query()] = None,
+    from_date: Annotated[Day | None, Query(alias="from")] = None,
+    to_date: Annotated[Day | None, Query(alias="to")] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Allocation]:
+    """Allocations of every status, in order of id."""
+    wanted = AllocationFilter(
+        dyno_id=dyno_id, vehicle_id=vehicle_id, vin=vin, status=status, from_date=from_date, to_date=to_date
+    )
+    return service.list_allocations(engine(settings()), wanted, cursor, limit)
+
+
+@door.get("/allocations/conflicts")
+@allow(Permission.VIEW_ALLOCATIONS)
+def conflicts(limit: Limit = DEFAULT_LIMIT) -> Page[Overlap]:
+    """Overlapping pairs of live bookings; an honest lab has none."""
+    return service.list_conflicts(engine(settings()), limit)
+
+
+@door.get("/allocations/<allocation_id>")
+@allow(Permission.VIEW_ALLOCATIONS)
+def allocation(allocation_id: AllocationId) -> Response[Allocation]:
+    """One allocation, its version as ETag."""
+    found = service.get_allocation(engine(settings()), allocation_id)
+    return Response(200, "application/json", found, headers={"ETag": f'"{found.version}"'})
+
+
+@door.delete("/allocations/<allocation_id>")
+@allow(Permission.DELETE_ALLOCATION)
+def cancel(allocation_id: AllocationId) -> Cancellation:
+    """Cancel an allocation, one's own or, with the role for it, anybody's."""
+    return service.cancel_allocation(engine(settings()), allocation_id, actor=door.actor)
+
+
+@door.get("/dynos")
+@allow(Permission.VIEW_DYNOS)
+def dynos(cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[Dyno]:
+    """Dynos with their capabilities."""
+    return service.list_dynos(engine(settings()), cursor, limit)
+
+
+@door.get("/vehicles")
+@allow(Permission.VIEW_VEHICLES)
+def vehicles(
+    vin: Annotated[str | None, Query(max_length=64)] = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[Vehicle]:
+    """Vehicles, or the one with a vin."""
+    return service.list_vehicles(engine(settings()), vin, cursor, limit)
+
+
+@door.get("/me")
+@allow(Permission.SIGNED_IN)
+def me() -> dict[str, Any]:
+    """Who is asking, and what they may do."""
+    role: Role | None = door.actor.role
+    return {"sub": door.actor.sub, "role": role, "permissions": door.actor.permissions()}
+
+
+def today() -> date:
+    """The lab's day."""
+    return settings().today(datetime.now(UTC))
+
+
+def terms() -> Terms:
+    """The lab's limits for a booking."""
+    return Terms(settings().lab_time_zone.key, settings().horizon_days, settings().max_days)
+
+
+door.check()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer the gateway."""
+    with deadline(context.get_remaining_time_in_millis()):
+        return door.serve(event, context)

@@ -1,0 +1,226 @@
+"""Vehicles, dynos, windows and bookings, as they are stored and as the API shows them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+MAX_BACKUP_DAYS = 90
+DEFAULT_BACKUP_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Terms:
+    """
+    The lab's own limits for a booking.
+
+    Attributes:
+        time_zone: IANA name; decides which day today is.
+        horizon_days: How far ahead a booking may end.
+        max_days: The longest booking.
+    """
+
+    time_zone: str
+    horizon_days: int
+    max_days: int
+
+
+def _day(given: object) -> object:
+    """ISO 8601 calendar dates only: no times, no numbers of seconds."""
+    if not isinstance(given, str):
+        return given
+    if len(given) != len("YYYY-MM-DD"):
+        raise ValueError("a date is written YYYY-MM-DD")
+    return date.fromisoformat(given)
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True, pattern=r"^[^\x00-\x1f]*$")]
+
+
+class Strict(BaseModel):
+    """What clients send: exact types, no field we do not know."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Shown(BaseModel):
+    """What clients are shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Status(StrEnum):
+    """The life of an allocation: held → scheduled → in_progress → completed, or cancelled, or lapsed."""
+
+    HELD = "held"
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+
+
+class AutoAllocationRequest(Strict):
+    """A vehicle to be tested, from which day and for how many; the service chooses the dyno."""
+
+    vin: str | None = None
+    vehicle_id: int | None = None
+    test_type: Name
+    start_date: Day
+    days_to_complete: Annotated[int, Field(ge=1)]
+    backup: bool = True
+    max_backup_days: Annotated[int, Field(ge=0, le=MAX_BACKUP_DAYS)] = DEFAULT_BACKUP_DAYS
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_vehicle(self) -> "AutoAllocationRequest":
+        if (self.vin is None) == (self.vehicle_id is None):
+            raise ValueError("give either vin or vehicle_id")
+        return self
+
+    @property
+    def shift_limit_days(self) -> int:
+        """How many days later than asked the window may start."""
+        return self.max_backup_days if self.backup else 0
+
+
+class Allocation(Shown):
+    """
+    A vehicle on a dyno for some whole days, both ends in.
+
+    Attributes:
+        allocation_id: None in the answer to a dry run.
+        shift_days: Days the window was moved later than asked when it was booked.
+        booked_by: The user pool's id of who booked it.
+        version: Its ETag.
+    """
+
+    allocation_id: int | None
+    dyno_id: int
+    dyno_name: str
+    vehicle_id: int
+    vin: str
+    test_type: str
+    start_date: date
+    end_date: date
+    status: Status
+    shift_days: int
+    booked_by: str
+    created_at: datetime | None
+    cancelled_at: datetime | None
+    version: int | None
+
+
+class AutoAllocation(Shown):
+    """The answer to a booking; `message` is for people."""
+
+    success: Literal[True] = True
+    message: str
+    dry_run: bool = False
+    backup_used: bool
+    shift_days: int
+    allocation: Allocation
+    replayed: Annotated[bool, Field(exclude=True)] = False
+
+    @property
+    def allocation_id(self) -> int | None:
+        """The booking's id, as the call's record carries it."""
+        return self.allocation.allocation_id
+
+
+class Cancellation(Shown):
+    """The answer to a cancellation."""
+
+    success: Literal[True] = True
+    message: str
+    allocation: Allocation
+
+
+class Capability(Shown):
+    """A line of the lab's rule sheet; each word may be `any`."""
+
+    test_type: str
+    drive_type: str
+    weight_class: str
+
+
+class Dyno(Shown):
+    """
+    A chassis dynamometer.
+
+    Attributes:
+        breadth: How many concrete (test, drive, weight) combinations it can run.
+    """
+
+    dyno_id: int
+    name: str
+    facility: str | None
+    enabled: bool
+    available_from: date | None
+    available_to: date | None
+    turnaround_days: int
+    breadth: int
+    capabilities: list[Capability]
+    version: int
+
+
+class Vehicle(Shown):
+    """A vehicle; its weight class is derived from its weight in pounds."""
+
+    vehicle_id: int
+    vin: str
+    weight_lbs: int
+    weight_class: str
+    drive_type: str
+    program: str | None
+    build_id: str | None
+    cert_team: str | None
+    engine: str | None
+    build_type: str | None
+    version: int
+
+
+class Overlap(Shown):
+    """Two bookings that take the same dyno or the same vehicle on the same days."""
+
+    dyno_id: int | None
+    vehicle_id: int | None
+    first_id: int
+    second_id: int
+    start_date: date
+    end_date: date
+
+
+class AllocationFilter(Strict):
+    """Which allocations a list shows; a window is any that touches [from_date, to_date]."""
+
+    dyno_id: int | None = None
+    vehicle_id: int | None = None
+    vin: str | None = None
+    status: Status | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+
+
+class Placement(Shown):
+    """
+    What the booking function of the database said.
+
+    Attributes:
+        outcome: booked, would_book, or why not.
+        replayed: True if the same key had booked it before.
+    """
+
+    outcome: str
+    allocation: Allocation | None = None
+    replayed: bool = False
+    rejected: list[dict[str, Any]] = Field(default_factory=list)
+    in_the_way: list[dict[str, Any]] = Field(default_factory=list)
+    start_date: date | None = None
+    end_date: date | None = None
+    vin: str | None = None
+    today: date | None = None
+    status: Status | None = None

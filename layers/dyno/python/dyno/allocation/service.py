@@ -1,0 +1,184 @@
+"""Booking, cancelling and looking: what the API's routes do."""
+
+from datetime import date, timedelta
+
+from sqlalchemy import Engine
+
+from dyno.allocation import store
+from dyno.allocation.model import (
+    Allocation,
+    AllocationFilter,
+    AutoAllocation,
+    AutoAllocationRequest,
+    Cancellation,
+    Dyno,
+    Overlap,
+    Placement,
+    Terms,
+    Vehicle,
+)
+from dyno.auth import Actor, Permission, Reach
+from dyno.database import autocommit
+from dyno.errors import (
+    AllocationClosed,
+    AllocationNotFound,
+    DynoError,
+    Forbidden,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    NoDynoAvailable,
+    VehicleAlreadyAllocated,
+    VehicleNotFound,
+)
+from dyno.metrics import track_performance
+from dyno.paging import Page, after, page
+
+SERVICE = "AllocationService"
+AUTO_ROUTE = "POST /allocations/auto"
+_MAX_INTEGER = 2**31 - 1
+
+
+@track_performance(SERVICE, include_metadata=True)
+def auto_allocate(
+    over: Engine, request: AutoAllocationRequest, *, actor: Actor, key: str | None, terms: Terms, today: date
+) -> AutoAllocation:
+    """
+    Book a vehicle onto the least capable dyno that is free, on the first day that will do.
+
+    Args:
+        key: The caller's Idempotency-Key; the same request under the same key is booked once and answered alike.
+        today: The lab's day.
+    Raises:
+        InvalidRequest: In the past, beyond the horizon, too long.
+        IdempotencyKeyReused: The key came with another request before.
+        VehicleNotFound: No vehicle has that vin or id.
+        VehicleAlreadyAllocated: It is booked on every day tried.
+        NoDynoAvailable: No capable dyno is free on any day tried; says why for each.
+    """
+    _check_window(request, terms, today)
+    if (request.vehicle_id or 0) > _MAX_INTEGER or "\0" in (request.vin or ""):  # nothing PostgreSQL could hold
+        raise _no_such_vehicle(request)
+    with autocommit(over) as connection:
+        placed = store.place(connection, request, actor.sub, AUTO_ROUTE, key, terms)
+    if placed.allocation is None:
+        raise _refusal(request, placed, terms)
+    return _answer(request, placed.allocation, replayed=placed.replayed)
+
+
+@track_performance(SERVICE, include_metadata=True)
+def cancel_allocation(over: Engine, allocation_id: int, *, actor: Actor) -> Cancellation:
+    """
+    Cancel an allocation and keep its row; cancelling it again changes nothing.
+
+    Raises:
+        AllocationNotFound: No allocation has that id.
+        Forbidden: It is somebody else's, and the actor may cancel only their own.
+        AllocationClosed: The test is under way or over.
+    """
+    anybodys = actor.reach(Permission.DELETE_ALLOCATION) is Reach.ANY
+    with autocommit(over) as connection:
+        said = store.cancel(connection, allocation_id, actor.sub, anybodys=anybodys)
+    match said.outcome:
+        case "not_found":
+            raise AllocationNotFound(f"no allocation has the id {allocation_id}")
+        case "not_yours":
+            raise Forbidden(f"allocation {allocation_id} was booked by somebody else; your role cancels its own only")
+    if said.allocation is None:
+        raise AllocationClosed(f"allocation {allocation_id} is {said.status}; only what has not begun can be cancelled")
+    return Cancellation(message=f"allocation {allocation_id} is cancelled", allocation=said.allocation)
+
+
+@track_performance(SERVICE)
+def get_allocation(over: Engine, allocation_id: int) -> Allocation:
+    """
+    One allocation.
+
+    Raises:
+        AllocationNotFound: No allocation has that id.
+    """
+    with autocommit(over) as connection:
+        found = store.allocation(connection, allocation_id)
+    if found is None:
+        raise AllocationNotFound(f"no allocation has the id {allocation_id}")
+    return found
+
+
+@track_performance(SERVICE)
+def list_allocations(over: Engine, wanted: AllocationFilter, cursor: str | None, limit: int) -> Page[Allocation]:
+    """Allocations of every status in order of id, filtered."""
+    with autocommit(over) as connection:
+        return page(store.allocations(connection, wanted, after(cursor), limit + 1), limit)
+
+
+@track_performance(SERVICE)
+def list_conflicts(over: Engine, limit: int) -> Page[Overlap]:
+    """The first overlapping pairs of live bookings; none, as long as the constraints hold."""
+    with autocommit(over) as connection:
+        return Page(items=store.overlaps(connection, limit), next_cursor=None)
+
+
+@track_performance(SERVICE)
+def list_dynos(over: Engine, cursor: str | None, limit: int) -> Page[Dyno]:
+    """Dynos with their capabilities, in order of id."""
+    with autocommit(over) as connection:
+        return page(store.dynos_after(connection, after(cursor), limit + 1), limit)
+
+
+@track_performance(SERVICE)
+def list_vehicles(over: Engine, vin: str | None, cursor: str | None, limit: int) -> Page[Vehicle]:
+    """Vehicles in order of id, or the one with a vin."""
+    with autocommit(over) as connection:
+        return page(store.vehicles_after(connection, vin, after(cursor), limit + 1), limit)
+
+
+def _check_window(request: AutoAllocationRequest, terms: Terms, today: date) -> None:
+    last_day = today + timedelta(days=terms.horizon_days)
+    if request.days_to_complete > terms.max_days:
+        raise InvalidRequest(
+            f"days_to_complete is {request.days_to_complete}; a booking takes 1 to {terms.max_days} days"
+        )
+    if request.start_date < today:
+        raise InvalidRequest(f"start_date {request.start_date} is in the past; today in the lab is {today}")
+    if request.start_date > last_day - timedelta(days=request.days_to_complete - 1):
+        raise InvalidRequest(f"a booking ends by {last_day}, {terms.horizon_days} days ahead")
+
+
+def _refusal(request: AutoAllocationRequest, said: Placement, terms: Terms) -> DynoError:
+    days = f"{request.start_date} or up to {request.shift_limit_days} days later"
+    match said.outcome:
+        case "key_reused":
+            return IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
+        case "vehicle_not_found":
+            return _no_such_vehicle(request)
+        case "vehicle_already_allocated":
+            return VehicleAlreadyAllocated(
+                f"{said.vin} is booked whenever it could start, {days}", in_the_way=said.in_the_way
+            )
+        case "no_dyno_available":
+            return NoDynoAvailable(
+                f"no dyno can take {said.vin} for {request.test_type}, from {days}",
+                start_date=said.start_date,
+                end_date=said.end_date,
+                rejected=said.rejected,
+            )
+        case "bad_window" if said.today:
+            _check_window(request, terms, said.today)  # the database's day is another than ours
+    return DynoError(f"the booking function said {said.outcome}")
+
+
+def _no_such_vehicle(request: AutoAllocationRequest) -> VehicleNotFound:
+    asked = f"vin {request.vin[:64]!r}" if request.vin is not None else f"vehicle_id {request.vehicle_id}"
+    return VehicleNotFound(f"no vehicle has the {asked}")
+
+
+def _answer(request: AutoAllocationRequest, allocation: Allocation, *, replayed: bool) -> AutoAllocation:
+    moved = f", {allocation.shift_days} days later than asked" if allocation.shift_days else ""
+    verb = "would be" if request.dry_run else "is"
+    return AutoAllocation(
+        message=f"{allocation.vin} {verb} on {allocation.dyno_name} from {allocation.start_date} to {allocation.end_date}{moved}",
+        dry_run=request.dry_run,
+        backup_used=allocation.shift_days > 0,
+        shift_days=allocation.shift_days,
+        allocation=allocation,
+        replayed=replayed,
+    )

@@ -1,0 +1,182 @@
+"""The lab's tables: the call that books, the call that cancels, and the lists."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, text
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+
+from dyno.allocation.model import (
+    Allocation,
+    AllocationFilter,
+    AutoAllocationRequest,
+    Dyno,
+    Overlap,
+    Placement,
+    Terms,
+    Vehicle,
+)
+from dyno.tables import capabilities, dynos, occupancies, vehicles
+
+_PLACE = text(
+    "select place(:owner, :route, :key, :body_hash, :vehicle_id, :vin, :test_type, :start_date, :days, :max_shift, :dry_run,"
+    " :time_zone, :horizon_days, :max_days) as answer"
+).columns(answer=JSONB)
+
+
+def place(
+    connection: Connection, request: AutoAllocationRequest, owner: str, route: str, key: str | None, terms: Terms
+) -> Placement:
+    """
+    Choose and book, or say why not, in one statement that is its own transaction.
+
+    Args:
+        connection: In autocommit.
+        owner: The caller's sub.
+        key: The caller's Idempotency-Key on this route, if any; a dry run keeps none.
+    """
+    answer = connection.execute(
+        _PLACE,
+        {
+            "owner": owner,
+            "route": route,
+            "key": None if request.dry_run else key,
+            "body_hash": hashlib.sha256(request.model_dump_json().encode()).digest(),
+            "vehicle_id": request.vehicle_id,
+            "vin": request.vin,
+            "test_type": request.test_type,
+            "start_date": request.start_date,
+            "days": request.days_to_complete,
+            "max_shift": request.shift_limit_days,
+            "dry_run": request.dry_run,
+            "time_zone": terms.time_zone,
+            "horizon_days": terms.horizon_days,
+            "max_days": terms.max_days,
+        },
+    ).scalar_one()
+    return Placement.model_validate(answer)
+
+
+def cancel(connection: Connection, allocation_id: int, actor: str, *, anybodys: bool) -> Placement:
+    """Cancel an allocation in one statement; a second time changes nothing."""
+    answer = connection.execute(select(func.cancel(allocation_id, actor, anybodys, type_=JSONB))).scalar_one()
+    return Placement.model_validate(answer)
+
+
+_ALLOCATIONS = (
+    select(
+        occupancies.c.id.label("allocation_id"),
+        occupancies.c.dyno_id,
+        dynos.c.name.label("dyno_name"),
+        occupancies.c.vehicle_id,
+        vehicles.c.vin,
+        occupancies.c.test_type,
+        occupancies.c.start_date,
+        occupancies.c.end_date,
+        occupancies.c.status,
+        occupancies.c.shift_days,
+        occupancies.c.booked_by,
+        occupancies.c.created_at,
+        occupancies.c.cancelled_at,
+        occupancies.c.version,
+    )
+    .join(dynos, dynos.c.id == occupancies.c.dyno_id)
+    .join(vehicles, vehicles.c.id == occupancies.c.vehicle_id)
+    .where(occupancies.c.kind == "allocation")
+)
+
+
+_CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
+    "dyno_id": occupancies.c.dyno_id.__eq__,
+    "vehicle_id": occupancies.c.vehicle_id.__eq__,
+    "vin": vehicles.c.vin.__eq__,
+    "status": occupancies.c.status.__eq__,
+    "from_date": occupancies.c.end_date.__ge__,
+    "to_date": occupancies.c.start_date.__le__,
+}
+
+
+def allocation(connection: Connection, allocation_id: int) -> Allocation | None:
+    """One allocation; None if there is no such thing."""
+    row = connection.execute(_ALLOCATIONS.where(occupancies.c.id == allocation_id)).one_or_none()
+    return Allocation.model_validate(row._asdict()) if row else None
+
+
+def allocations(
+    connection: Connection, wanted: AllocationFilter, after_id: int, limit: int
+) -> list[tuple[int, Allocation]]:
+    """Allocations in order of id, at most `limit`."""
+    query = _ALLOCATIONS.where(occupancies.c.id > after_id).order_by(occupancies.c.id).limit(limit)
+    for field, value in wanted.model_dump(exclude_none=True).items():
+        query = query.where(_CONDITIONS[field](value))
+    return [(row.allocation_id, Allocation.model_validate(row._asdict())) for row in connection.execute(query)]
+
+
+def overlaps(connection: Connection, limit: int) -> list[Overlap]:
+    """
+    Pairs of live bookings that take one dyno, or one vehicle, on the same days; an honest lab has none.
+
+    Source:
+        A plain self-join, which trusts neither the constraints nor the columns derived for the booking.
+    """
+    first, second = occupancies.alias("first"), occupancies.alias("second")
+    live = [
+        each.c.status.in_(("scheduled", "in_progress", "completed"))
+        | ((each.c.status == "held") & (each.c.expires_at > func.clock_timestamp()))
+        for each in (first, second)
+    ]
+    same_dyno = and_(
+        first.c.dyno_id == second.c.dyno_id, second.c.start_date <= first.c.end_date + first.c.turnaround_days
+    )
+    same_vehicle = and_(first.c.vehicle_id == second.c.vehicle_id, second.c.start_date <= first.c.end_date)
+    earlier = or_(
+        first.c.start_date < second.c.start_date,
+        and_(first.c.start_date == second.c.start_date, first.c.id < second.c.id),
+    )
+    pairs = [
+        select(
+            (first.c.dyno_id if shared is same_dyno else literal_column("null::integer")).label("dyno_id"),
+            (first.c.vehicle_id if shared is same_vehicle else literal_column("null::integer")).label("vehicle_id"),
+            first.c.id.label("first_id"),
+            second.c.id.label("second_id"),
+            second.c.start_date,
+            func.least(first.c.end_date, second.c.end_date).label("end_date"),
+        ).where(shared, earlier, *live)
+        for shared in (same_dyno, same_vehicle)
+    ]
+    query = pairs[0].union_all(pairs[1]).order_by("first_id", "second_id").limit(limit)
+    return [Overlap.model_validate(row._asdict()) for row in connection.execute(query)]
+
+
+def dynos_after(connection: Connection, after_id: int, limit: int) -> list[tuple[int, Dyno]]:
+    """Dynos with their capabilities, in order of id."""
+    line = func.jsonb_build_object(
+        "test_type", capabilities.c.test_type,
+        "drive_type", capabilities.c.drive_type,
+        "weight_class", capabilities.c.weight_class,
+    )  # fmt: skip
+    in_order = aggregate_order_by(
+        line, capabilities.c.test_type, capabilities.c.drive_type, capabilities.c.weight_class
+    )
+    can_run = select(func.coalesce(func.jsonb_agg(in_order, type_=JSONB), text("'[]'::jsonb")))
+    query = (
+        select(
+            dynos.c.id.label("dyno_id"),
+            *(column for column in dynos.c if column.name != "id"),
+            can_run.where(capabilities.c.dyno_id == dynos.c.id).scalar_subquery().label("capabilities"),
+        )
+        .where(dynos.c.id > after_id)
+        .order_by(dynos.c.id)
+        .limit(limit)
+    )
+    return [(row.dyno_id, Dyno.model_validate(row._asdict())) for row in connection.execute(query)]
+
+
+def vehicles_after(connection: Connection, vin: str | None, after_id: int, limit: int) -> list[tuple[int, Vehicle]]:
+    """Vehicles in order of id, or the one with a vin."""
+    query = select(vehicles.c.id.label("vehicle_id"), *(column for column in vehicles.c if column.name != "id"))
+    query = query.where(vehicles.c.id > after_id).order_by(vehicles.c.id).limit(limit)
+    if vin is not None:
+        query = query.where(vehicles.c.vin == vin)
+    return [(row.vehicle_id, Vehicle.model_validate(row._asdict())) for row in connection.execute(query)]

@@ -1,0 +1,88 @@
+"""What only the master user can do, once: the roles the functions log in as, and the extension."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+RESUME_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Role:
+    """A database role; `connections` bounds how many sessions its functions may hold together."""
+
+    name: str
+    connections: int
+
+
+OWNER = Role("dyno_owner", 5)
+ROLES = (OWNER, Role("dyno_allocations", 100), Role("dyno_metrics", 50), Role("dyno_ingest", 50))
+
+
+def statements(*, iam: bool) -> Iterator[str]:
+    """
+    The statements, in order; running them again changes nothing.
+
+    Args:
+        iam: Whether the roles authenticate by IAM, as on RDS. Else they are left as the server's own rules say.
+    """
+    yield "create extension if not exists btree_gist"
+    for role in ROLES:
+        yield (
+            f"do $$ begin create role {role.name} login; "
+            "exception when duplicate_object or unique_violation then null; end $$"
+        )
+        yield f"alter role {role.name} connection limit {role.connections}"
+        if iam:
+            yield f"grant rds_iam to {role.name}"
+    yield f"grant usage, create on schema public to {OWNER.name}"
+
+
+def by_data_api(env: Mapping[str, str]) -> list[str]:
+    """
+    Make the roles through the RDS Data API, waking the cluster if it sleeps.
+
+    Args:
+        env: CLUSTER_ARN, SECRET_ARN (the master's), DATABASE_NAME.
+    Returns:
+        The roles' names.
+    """
+    import boto3  # noqa: PLC0415  # only here, and only on AWS
+
+    api = boto3.client("rds-data")
+    for sql in statements(iam=True):
+        give_up_at = time.monotonic() + RESUME_TIMEOUT_S
+        while True:
+            try:
+                api.execute_statement(
+                    resourceArn=env["CLUSTER_ARN"], secretArn=env["SECRET_ARN"], database=env["DATABASE_NAME"], sql=sql
+                )
+                break
+            except api.exceptions.DatabaseResumingException:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(2)
+    return [role.name for role in ROLES]
+
+
+def by_connection(env: Mapping[str, str]) -> list[str]:
+    """
+    Make the roles over a connection of the superuser, where the server trusts its own machine.
+
+    Args:
+        env: DATABASE_HOST, DATABASE_PORT, DATABASE_NAME.
+    Returns:
+        The roles' names.
+    """
+    import pg8000.dbapi  # noqa: PLC0415  # only here, and never on AWS
+
+    connection = pg8000.dbapi.connect(
+        "postgres", env["DATABASE_HOST"], env["DATABASE_NAME"], int(env["DATABASE_PORT"]), timeout=10
+    )
+    connection.autocommit = True
+    try:
+        for sql in statements(iam=False):
+            connection.cursor().execute(sql)
+    finally:
+        connection.close()
+    return [role.name for role in ROLES]

@@ -1,0 +1,44 @@
+"""Answering CloudFormation for the doors that are custom resources."""
+
+import json
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dyno.observability import logger
+
+MAX_REASON = 1024
+
+
+def answer(event: Mapping[str, Any], physical_id: str, work: Callable[[], Mapping[str, str]]) -> dict[str, Any]:
+    """
+    Do a custom resource's work and tell CloudFormation how it went; a failure is told too, or the deploy would hang.
+
+    Args:
+        event: What CloudFormation sent; without a ResponseURL (invoked by hand) nothing is told and errors are raised.
+        physical_id: Stays the same for ever, so that an update never replaces the resource.
+        work: Called for Create and Update; a Delete leaves everything as it is.
+    Returns:
+        What was told.
+    Source:
+        CloudFormation, custom resource request and response objects.
+    """
+    if "ResponseURL" not in event:
+        return {"Status": "SUCCESS", "Data": dict(work())}
+    try:
+        data = dict(work()) if event["RequestType"] != "Delete" else {}
+        told = {"Status": "SUCCESS", "Data": data}
+    except Exception as error:
+        logger.exception("custom resource failed")
+        told = {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"[:MAX_REASON]}
+    told |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    told["PhysicalResourceId"] = event.get("PhysicalResourceId", physical_id)
+    _put(event["ResponseURL"], json.dumps(told).encode())
+    return told
+
+
+def _put(url: str, body: bytes) -> None:
+    # The URL is presigned for an empty content type.
+    request = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30):  # noqa: S310  # CloudFormation's own bucket
+        return

@@ -1,0 +1,192 @@
+"""The way in and out of a door: who is asking, what for, and one table from error to answer."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError, ServiceError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dyno.auth import Actor, Permission, actor
+from dyno.errors import DynoError, InvalidRequest, NotFound, RouteNotFound, Unavailable
+from dyno.observability import Request, correlation_id, current_request, logger, serving
+from dyno.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+"""A route's function."""
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def allow(permission: Permission) -> Callable[[F], F]:
+    """Name the permission a route takes; a door with a route that names none does not start."""
+
+    def name(function: F) -> F:
+        function.__dict__["permission"] = permission
+        return function
+
+    return name
+
+
+class Door(APIGatewayRestResolver):
+    """
+    A Lambda's routes: authorised first, then validated, then called; whatever is raised becomes a problem document.
+
+    Source:
+        RFC 9457, Problem Details for HTTP APIs.
+    """
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        super().__init__(enable_validation=True)
+        self._settings = settings
+        self._request_validation_middleware = _AuthorisedValidation(self)
+        self.exception_handler(Exception)(problem)
+        self.exception_handler(DynoError)(problem)
+        self.exception_handler(ServiceError)(problem)
+        self.exception_handler(RequestValidationError)(problem)
+        self.exception_handler(NotFoundError)(_no_such_route)
+
+    @property
+    def actor(self) -> Actor:
+        """Who is asking; there is one on every route but the public ones."""
+        asking: Actor = self.context["actor"]
+        return asking
+
+    def check(self) -> "Door":
+        """
+        Itself, if every route names its permission.
+
+        Raises:
+            TypeError: Names the routes that do not.
+        """
+        unguarded = [f"{method} {path}" for method, path, function in self.routes() if not _permission(function)]
+        if unguarded:
+            raise TypeError(f"routes without a permission: {', '.join(unguarded)}")
+        return self
+
+    def routes(self) -> Iterable[tuple[str, str, Callable[..., Any]]]:
+        """Method, path and function of each route."""
+        for route in self._static_routes + self._dynamic_routes:
+            yield route.method, route.path, route.func
+
+    def serve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Answer one event of the gateway; never raises."""
+        gateway_id = event.get("requestContext", {}).get("requestId") or context.aws_request_id
+        known_by = correlation_id(event.get("headers") or {}, gateway_id)
+        with serving(Request(known_by, _sub(event))):
+            answer: dict[str, Any] = self.resolve(event, context)
+            answer.setdefault("multiValueHeaders", {})["X-Correlation-Id"] = [known_by]
+            return answer
+
+    def authorise(self, permission: Permission) -> None:
+        """
+        Let the request pass, or not.
+
+        Raises:
+            Unauthorized: The claims are not of a kind this service accepts.
+            Forbidden: The actor may not.
+        """
+        if permission is Permission.PUBLIC:
+            return
+        claims = self.current_event.get("requestContext", {}).get("authorizer", {}).get("claims")
+        asking = actor(claims, self._settings())
+        asking.allow(permission)
+        self.append_context(actor=asking)
+
+
+class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
+    """Powertools validates first of all; here it asks who is asking before it says what is wrong with the request."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__()
+        self._door = door
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response:  # noqa: ANN401  # as the library has it
+        route = app.context["_route"]
+        permission = _permission(route.func)
+        if permission is None:  # the library's own route for what it does not know
+            return next_middleware(app)
+        self._door.authorise(permission)
+        _refuse_unknown_parameters(app)
+        return super().handler(app, next_middleware)
+
+    def _get_body(self, app: Any) -> dict[str, Any]:  # noqa: ANN401
+        try:
+            body = json.loads(app.current_event.decoded_body or "", parse_constant=_no_such_number)
+        except (ValueError, RecursionError) as error:
+            raise InvalidRequest(f"the body is not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise InvalidRequest("the body must be a JSON object")
+        return body
+
+
+def created(body: Any, **headers: str) -> Response[Any]:  # noqa: ANN401
+    """201 with a body and further headers."""
+    return Response(201, "application/json", body, headers=dict(headers))
+
+
+def problem(error: Exception) -> Response[Any]:
+    """The problem document for anything raised."""
+    said = _said(error)
+    request = current_request()
+    if said.status >= 500:  # noqa: PLR2004
+        logger.exception("failed")
+    else:
+        logger.info("refused", code=said.code, detail=str(said))
+    body = {
+        "type": f"urn:dyno-agent:problem:{said.code}",
+        "title": said.title,
+        "status": said.status,
+        "detail": str(said) if said.status != 500 else "The fault is recorded under the correlation id.",  # noqa: PLR2004
+        "code": said.code,
+        "correlation_id": request.correlation_id if request else None,
+        "errors": [],
+        **said.details,
+    }
+    headers = {"Retry-After": str(said.retry_after_s)} if isinstance(said, Unavailable) else {}
+    return Response(said.status, PROBLEM_JSON, json.dumps(body, default=str), headers=headers)
+
+
+def _said(error: Exception) -> DynoError:
+    match error:
+        case DynoError():
+            return error
+        case RequestUnsupportedContentType():
+            return InvalidRequest("the body must be application/json")
+        case RequestValidationError():
+            if any(each["loc"][0] == "path" for each in error.errors()):
+                return NotFound("nothing has that id: ids are whole numbers from 1")
+            faults = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+            return InvalidRequest("; ".join(f"{each['field']}: {each['message']}" for each in faults), faults)
+        case ServiceError() if error.status_code < 500:  # noqa: PLR2004
+            return InvalidRequest(error.msg)
+    return DynoError(str(error))
+
+
+def _no_such_route(_error: Exception) -> Response[Any]:
+    return problem(RouteNotFound("there is no such route"))
+
+
+def _refuse_unknown_parameters(app: Any) -> None:  # noqa: ANN401
+    known = {parameter.alias for parameter in app.context["_route"].dependant.query_params}
+    unknown = sorted(set(app.current_event.query_string_parameters or {}) - known)
+    if unknown:
+        allowed = ", ".join(sorted(known)) or "none"
+        raise InvalidRequest(f"unknown query parameters: {', '.join(unknown)}; this route takes: {allowed}")
+
+
+def _no_such_number(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _permission(function: Callable[..., Any]) -> Permission | None:
+    return getattr(function, "permission", None)
+
+
+def _sub(event: dict[str, Any]) -> str | None:
+    sub: str | None = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims", {}).get("sub")
+    return sub

@@ -1,0 +1,101 @@
+"""A real PostgreSQL for the session, a migrated database of its own for each test, and a lab to fill it with."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo
+
+import pytest
+from dyno import migrations
+from dyno.bootstrap import OWNER, by_connection
+from dyno.database import engine
+from dyno.settings import DatabaseAuth, Settings, Strategy
+from sqlalchemy import Engine, create_engine
+
+from cdk.local import postgres
+from cdk.local.instance import LOOPBACK, Instance
+from tests.lab import Lab
+
+TEMPLATE = "dyno_template"
+EngineAs = Callable[[str], Engine]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server_port() -> Iterator[int]:
+    """The port of a PostgreSQL that lives as long as the session."""
+    with postgres.running(Instance.named(f"tests-{os.getpid()}")) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def template(server_port: int) -> str:
+    """A database at the newest revision, to be copied."""
+    _admin(server_port, f"create database {TEMPLATE}")
+    by_connection({"DATABASE_HOST": LOOPBACK, "DATABASE_PORT": str(server_port), "DATABASE_NAME": TEMPLATE})
+    owner = create_engine(f"postgresql+pg8000://{OWNER.name}@{LOOPBACK}:{server_port}/{TEMPLATE}")
+    migrations.upgrade(owner)
+    owner.dispose()
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(server_port: int, template: str) -> Iterator[str]:
+    """A database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    _admin(server_port, f"create database {name} template {template}")
+    yield name
+    _admin(server_port, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def settings_as(server_port: int, database: str) -> Callable[[str], Settings]:
+    """Settings that log in as a role of the test's database."""
+    return lambda role: Settings(
+        database_host=LOOPBACK,
+        database_port=server_port,
+        database_name=database,
+        database_user=role,
+        database_auth=DatabaseAuth.TRUST,
+        database_ca_file="",
+        aws_region="us-east-1",
+        lab_time_zone=ZoneInfo("UTC"),
+        horizon_days=1825,
+        max_days=180,
+        metrics_strategy=Strategy.CLOUDWATCH,
+        metrics_namespace="DynoAgent/Production",
+        metrics_retention_days=400,
+        user_pool_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test",
+        user_pool_client_id="web",
+        scraper_client_id="scraper",
+        snapshot_bucket="snapshots",
+        release="test",
+    )
+
+
+@pytest.fixture
+def engine_as(settings_as: Callable[[str], Settings]) -> Iterator[EngineAs]:
+    """The service's own engine, logged in as a role, or as `postgres`."""
+    made: list[Engine] = []
+
+    def connect(role: str) -> Engine:
+        made.append(engine(settings_as(role)))
+        return made[-1]
+
+    yield connect
+    for each in made:
+        each.dispose()
+
+
+@pytest.fixture
+def lab(engine_as: EngineAs) -> Lab:
+    """An empty lab."""
+    return Lab(engine_as("postgres"), engine_as("dyno_allocations"))
+
+
+def _admin(port: int, sql: str) -> None:
+    connection = postgres.connect(port)
+    try:
+        connection.run(sql)
+    finally:
+        connection.close()

@@ -1,0 +1,117 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dyno.allocation import service
+from dyno.allocation.model import AllocationFilter, Status
+from dyno.errors import InvalidRequest
+from dyno.paging import Page
+from sqlalchemy import Engine
+
+from tests.lab import ANN, MONDAY, TUESDAY, WEDNESDAY, Lab
+
+ALL = AllocationFilter()
+
+
+def every_page(over: Engine, wanted: AllocationFilter, limit: int) -> list[int | None]:
+    found: list[int | None] = []
+    cursor = None
+    while True:
+        shown = service.list_allocations(over, wanted, cursor, limit)
+        found += [each.allocation_id for each in shown.items]
+        cursor = shown.next_cursor
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 500])
+def test_pages_show_everything_once_in_order(lab: Lab, limit: int) -> None:
+    lab.dyno("D1")
+    lab.vehicle()
+    booked = [lab.auto_allocate(start_date=MONDAY + timedelta(days=day)).allocation_id for day in range(5)]
+
+    assert every_page(lab.over, ALL, limit) == booked
+
+
+def test_allocations_are_filtered(lab: Lab) -> None:
+    first, second = lab.dyno("D1"), lab.dyno("D2")
+    vehicle_id = lab.vehicle()
+    lab.vehicle("9ZZ0TEST0VD000002")
+    one = lab.auto_allocate(start_date=MONDAY, days_to_complete=2).allocation
+    two = lab.auto_allocate(vin="9ZZ0TEST0VD000002", start_date=MONDAY).allocation
+    three = lab.auto_allocate(start_date=WEDNESDAY).allocation
+    service.cancel_allocation(lab.over, three.allocation_id or 0, actor=ANN)
+
+    def shown(**wanted: Any) -> list[int | None]:
+        return every_page(lab.over, AllocationFilter(**wanted), 50)
+
+    ids = one.allocation_id, two.allocation_id, three.allocation_id
+    assert shown(dyno_id=second) == [ids[1]]
+    assert shown(dyno_id=first) == [ids[0], ids[2]]
+    assert shown(vehicle_id=vehicle_id) == [ids[0], ids[2]]
+    assert shown(vin="9ZZ0TEST0VD000002") == [ids[1]]
+    assert shown(status=Status.CANCELLED) == [ids[2]]
+    assert shown(from_date=TUESDAY, to_date=TUESDAY) == [ids[0]]
+    assert shown(from_date=WEDNESDAY) == [ids[2]]
+    assert shown(to_date=MONDAY) == [ids[0], ids[1]]
+
+
+def test_a_cursor_of_somebody_elses_is_refused(lab: Lab) -> None:
+    for cursor in ("nonsense", "aWQ6eA", "", "é", "aWQ6OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk"):
+        with pytest.raises(InvalidRequest):
+            service.list_allocations(lab.over, ALL, cursor, 10)
+
+
+def test_dynos_are_listed_with_their_capabilities(lab: Lab) -> None:
+    lab.dyno("D1", "brake AWD <10K", "evap any any")
+    lab.dyno("D2", "evap any any", facility="North")
+
+    first = service.list_dynos(lab.over, None, 1)
+    second = service.list_dynos(lab.over, first.next_cursor, 1)
+
+    assert [(each.name, each.breadth, len(each.capabilities)) for each in first.items] == [("D1", 5, 2)]
+    assert [(each.name, each.facility) for each in second.items] == [("D2", "North")]
+    assert second.next_cursor is None
+
+
+def test_vehicles_are_listed_with_their_weight_class(lab: Lab) -> None:
+    lab.vehicle("LIGHT", 10_000)
+    lab.vehicle("HEAVY", 10_001)
+
+    every: Page[Any] = service.list_vehicles(lab.over, None, None, 50)
+    one: Page[Any] = service.list_vehicles(lab.over, "HEAVY", None, 50)
+
+    assert [(each.vin, each.weight_class) for each in every.items] == [("LIGHT", "<10K"), ("HEAVY", ">10K")]
+    assert [each.vin for each in one.items] == ["HEAVY"]
+
+
+def test_conflicts_are_found_where_the_constraints_are_gone(lab: Lab) -> None:
+    first, second = lab.dyno("D1"), lab.dyno("D2")
+    vehicles = [lab.vehicle(vin) for vin in ("A", "B")]
+    assert service.list_conflicts(lab.over, 10).items == []
+    lab.sql("alter table occupancies drop constraint dyno_once, drop constraint vehicle_once")
+
+    def book(dyno_id: int, vehicle_id: int, day: Any, turnaround_days: int = 0, status: str = "scheduled") -> int:
+        booked: int = lab.sql(
+            "insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, status,"
+            " booked_by, cancelled_at) values ('allocation', :dyno_id, :vehicle_id, 'brake', :day, :day, :turnaround_days,"
+            " :status, 'ann', case when :status = 'cancelled' then now() end) returning id",
+            dyno_id=dyno_id,
+            vehicle_id=vehicle_id,
+            day=day,
+            turnaround_days=turnaround_days,
+            status=status,
+        )
+        return booked
+
+    tail = book(first, vehicles[0], MONDAY, turnaround_days=1)
+    inside = book(first, vehicles[1], TUESDAY)
+    twin = book(second, vehicles[1], TUESDAY)
+    book(second, vehicles[0], TUESDAY, status="cancelled")
+
+    found = service.list_conflicts(lab.over, 10).items
+
+    assert [(each.first_id, each.second_id, each.dyno_id, each.vehicle_id) for each in found] == [
+        (tail, inside, first, None),
+        (inside, twin, None, vehicles[1]),
+    ]

@@ -1,0 +1,77 @@
+"""What happens to a connection: idle, closed by the server, refused, lost."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy import text
+
+from cdk.local.instance import Instance
+from dyno import database
+from dyno.database import autocommit, engine, transaction
+from dyno.errors import DatabaseResuming, DatabaseUnavailable
+from dyno.settings import Settings
+from tests.conftest import EngineAs
+from tests.lab import Lab
+
+BACKEND = text("select pg_backend_pid()")
+
+
+def test_a_connection_is_kept_between_requests(engine_as: EngineAs) -> None:
+    over = engine_as("dyno_allocations")
+
+    with autocommit(over) as first:
+        one = first.scalar(BACKEND)
+    with transaction(over) as second:
+        assert second.scalar(BACKEND) == one
+
+
+def test_a_connection_idle_for_too_long_by_the_wall_clock_is_made_anew(engine_as: EngineAs) -> None:
+    over = engine_as("dyno_allocations")
+    with autocommit(over) as first:
+        one = first.scalar(BACKEND)
+
+    later = time.time() + database.IDLE_LIMIT_S + 1
+    with patch.object(database.time, "time", return_value=later), autocommit(over) as second:
+        assert second.scalar(BACKEND) != one
+
+
+def test_a_session_ended_by_the_server_is_an_answer_and_then_forgotten(engine_as: EngineAs, lab: Lab) -> None:
+    over = engine_as("dyno_allocations")
+    with autocommit(over) as connection:
+        lost = connection.scalar(BACKEND)
+    lab.sql("select pg_terminate_backend(:pid)", pid=lost)
+
+    with pytest.raises(DatabaseUnavailable), autocommit(over) as connection:
+        connection.scalar(BACKEND)
+    with autocommit(over) as connection:
+        assert connection.scalar(BACKEND) != lost
+
+
+def test_a_server_that_is_not_there_is_unavailable(settings_as: Callable[[str], Settings]) -> None:
+    nowhere = replace(settings_as("dyno_allocations"), database_port=Instance.named("nowhere").ports().aws)
+
+    with pytest.raises(DatabaseUnavailable), autocommit(engine(nowhere)):
+        pass
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_resuming(
+    settings_as: Callable[[str], Settings],
+) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, patch.object(database, "CONNECT_TIMEOUT_S", 0.2):
+        sleeping = replace(settings_as("dyno_allocations"), database_port=silent.getsockname()[1])
+        with pytest.raises(DatabaseResuming), autocommit(engine(sleeping)):
+            pass
+
+
+def test_too_many_connections_are_unavailable(engine_as: EngineAs, lab: Lab) -> None:
+    lab.sql("alter role dyno_metrics connection limit 0")
+    try:
+        with pytest.raises(DatabaseUnavailable), autocommit(engine_as("dyno_metrics")):
+            pass
+    finally:
+        lab.sql("alter role dyno_metrics connection limit 50")

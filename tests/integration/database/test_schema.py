@@ -1,0 +1,126 @@
+"""The migrated schema: up, down, the same as tables.py, and closed to roles that have no business there."""
+
+import pytest
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from cdk.local import postgres
+from cdk.local.instance import LOOPBACK
+from dyno import migrations
+from dyno.bootstrap import OWNER, by_connection
+from dyno.database import violated_constraint
+from dyno.tables import metadata
+from tests.conftest import EngineAs
+from tests.lab import MONDAY, TUESDAY, Lab
+
+
+def test_migrations_go_up_down_and_up_again(server_port: int) -> None:
+    admin = postgres.connect(server_port)
+    admin.run("create database updown")
+    by_connection({"DATABASE_HOST": LOOPBACK, "DATABASE_PORT": str(server_port), "DATABASE_NAME": "updown"})
+    owner = create_engine(f"postgresql+pg8000://{OWNER.name}@{LOOPBACK}:{server_port}/updown")
+    ours = text(
+        "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'"
+        " where c.relname <> 'alembic_version' and c.relname <> 'alembic_version_pkc' and pg_get_userbyid(relowner) = 'dyno_owner'"
+    )
+    functions = text("select count(*) from pg_proc where pg_get_userbyid(proowner) = 'dyno_owner'")
+    try:
+        for _ in range(2):
+            assert migrations.upgrade(owner) == migrations.head()
+            migrations.downgrade(owner, "base")
+            with owner.connect() as connection:
+                assert (connection.scalar(ours), connection.scalar(functions)) == (0, 0)
+        migrations.upgrade(owner)
+        migrations.upgrade(owner)
+    finally:
+        owner.dispose()
+        admin.run("drop database updown with (force)")
+        admin.close()
+
+
+def test_the_page_of_tables_is_the_migrated_schema(lab: Lab) -> None:
+    found = inspect(lab.owner)
+    partitions = {name for (name,) in lab.rows("select inhrelid::regclass::text from pg_inherits")}
+
+    there = {
+        table: {(column["name"], column["type"].compile(lab.owner.dialect), bool(column["nullable"])) for column in found.get_columns(table)}
+        for table in set(found.get_table_names()) - partitions - {"alembic_version"}
+    }
+
+    on_the_page = {
+        table.name: {
+            (column.name, column.type.compile(lab.owner.dialect), bool(column.nullable)) for column in table.c
+        }
+        for table in metadata.tables.values()
+    }
+    assert there == on_the_page
+
+
+def refused(over: Engine, statement: str) -> bool:
+    try:
+        with over.begin() as connection:
+            connection.execute(text(statement))
+    except DBAPIError as error:
+        assert error.orig is not None
+        return str(error.orig.args[0]["C"]) == "42501"  # insufficient_privilege
+    return False
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("dyno_allocations", "insert into occupancies (kind) values ('allocation')"),
+        ("dyno_allocations", "update dynos set enabled = false"),
+        ("dyno_allocations", "delete from history"),
+        ("dyno_allocations", "select * from idempotency_keys"),
+        ("dyno_allocations", "select refresh_breadth()"),
+        ("dyno_allocations", "create table mine (id integer)"),
+        ("dyno_metrics", "select * from vehicles"),
+        ("dyno_metrics", "select place('a', 'r', null, '', 1, null, 'brake', '2999-01-01', 1, 0, true, 'UTC', 1, 1)"),
+        ("dyno_ingest", "select * from occupancies"),
+        ("dyno_ingest", "select cancel(1, 'a', true)"),
+    ],
+)
+def test_a_role_may_do_nothing_but_its_own_work(engine_as: EngineAs, role: str, statement: str) -> None:
+    assert refused(engine_as(role), statement)
+    assert not refused(engine_as("postgres"), "select 1")  # the checker sees what is allowed
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"end_date": MONDAY}, "whole_days"),
+        ({"status": "held"}, "hold_expires"),
+        ({"status": "cancelled"}, "cancelled_at_a_time"),
+        ({"booked_by": None}, "allocation_is_complete"),
+        ({"test_type": None}, "allocation_is_complete"),
+        ({"kind": "maintenance"}, "allocation_is_complete"),
+        ({"kind": "maintenance", "vehicle_id": None, "status": "completed"}, "window_is_scheduled"),
+        ({"turnaround_days": 31}, "occupancies_turnaround_days_check"),
+        ({"dyno_id": 999}, "occupancies_dyno_id_fkey"),
+        ({"start_date": TUESDAY}, "dyno_once"),
+    ],
+)
+def test_the_database_refuses_what_cannot_be(lab: Lab, columns: dict[str, object], constraint: str) -> None:
+    row = {
+        "kind": "allocation",
+        "dyno_id": lab.dyno("D1"),
+        "vehicle_id": lab.vehicle(),
+        "test_type": "brake",
+        "start_date": TUESDAY,
+        "end_date": TUESDAY,
+        "turnaround_days": 0,
+        "status": "scheduled",
+        "booked_by": "ann",
+    }
+    if constraint == "dyno_once":
+        lab.auto_allocate(start_date=TUESDAY)
+    row |= columns
+
+    with pytest.raises(DBAPIError) as broken:
+        lab.sql(
+            f"insert into occupancies ({', '.join(row)}) values ({', '.join(f':{name}' for name in row)})",
+            **row,
+        )
+
+    assert violated_constraint(broken.value) == constraint
