@@ -2,6 +2,9 @@
 SHELL := bash
 PYTHON ?= python3
 PORT ?= 8000
+ROLE ?= user
+NAME = allocations
+EVENT = events/auto_allocation.json
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -18,3 +21,25 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 lock: ## Resolve pyproject.toml anew into both lock files
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url -o layers/dependencies/requirements.lock --python-version 3.11
 	uv pip compile pyproject.toml --quiet --group dev --universal --generate-hashes --no-emit-index-url -o requirements.lock --python-version 3.11
+
+# This machine
+
+.PHONY: run token demo invoke clean
+
+run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000
+	@exec python -m cdk.local run --port $(PORT)
+
+token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 hours
+	@exec python -m cdk.local token --role $(ROLE)
+
+demo: .venv/ready ## Replay the sample lab's 600 requests through the running API
+	@exec python -m cdk.local demo
+
+invoke: .venv/ready ## Call one function past the gateway: NAME=allocations EVENT=events/auto_allocation.json
+	@exec python -m cdk.local invoke --name $(NAME) --event $(EVENT)
+
+clean: ## Stop what runs here and forget everything: data, deployment, tools in .run/
+	@if [ -x $(BIN)/python ]; then exec python -m cdk.local clean; else rm -rf .run; fi
+
+help: ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

@@ -1,5 +1,6 @@
 """A local AWS by ministack, its state kept in the stack's folder, and clients of it."""
 
+import shutil
 import sys
 import urllib.request
 from http import HTTPStatus
@@ -59,7 +60,8 @@ async def start(family: Family, port: int) -> Child:
     """
     instance = family.instance
     scratch = instance.path("aws-scratch")
-    scratch.mkdir(exist_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)  # unpacked functions of earlier runs
+    scratch.mkdir()
     env = processes.plain_environment() | {
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(port),

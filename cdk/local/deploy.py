@@ -45,7 +45,7 @@ async def synthesize(family: Family, ports: Ports) -> Path:
     shutil.rmtree(assembly, ignore_errors=True)
     context = {"stage": "local", "database_port": str(ports.database)}
     env = {"CDK_OUTDIR": str(assembly), "CDK_CONTEXT_JSON": json.dumps(context)}
-    await family.run("synth", [sys.executable, "-m", "cdk.app"], _environment(ports) | env)
+    await family.run("synth", [sys.executable, "-m", "cdk.app"], _environment(ports) | env, cwd=ROOT)
     return assembly
 
 
@@ -100,6 +100,7 @@ def scraper_secret(stack: Stack) -> str:
 async def _cdk(family: Family, name: str, arguments: list[str | Path], ports: Ports) -> None:
     cdk = await toolkit.install(family)
     quiet = ["--ci", "--no-notices", "--no-version-reporting", "--no-color"]
+    # Not from the project's root, where its cdk.json would have the app run again.
     await family.run(name, [toolkit.node(), cdk, *arguments, *quiet], _environment(ports))
 
 

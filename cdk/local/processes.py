@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from cdk.local.instance import ROOT, Instance, LocalStackError
+from cdk.local.instance import Instance, LocalStackError
 
 MARK = "DYNO_LOCAL_STACK"
 """Every process of a stack carries the stack's folder in this variable, and so do the processes it starts."""
@@ -81,9 +81,10 @@ class Family:
         name: str,
         command: Sequence[str | Path],
         env: Mapping[str, str],
+        *,
+        cwd: str | Path = "/",
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
-        *,
         lasting: bool = True,
     ) -> Child:
         """Start a child in a session of its own: Ctrl-C reaches the supervisor alone, which stops all in order."""
@@ -97,7 +98,7 @@ class Family:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/" if user else ROOT,
+                cwd=cwd,
                 env={**env, MARK: str(self.instance.folder)},
                 start_new_session=True,
                 user=user,
@@ -106,14 +107,16 @@ class Family:
             self.children.append(child)
         return child
 
-    async def run(self, name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> None:
+    async def run(
+        self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: str | Path = "/"
+    ) -> None:
         """
         Run a command to its end; cancelling this ends the command.
 
         Raises:
             LocalStackError: It failed; says how its output ended.
         """
-        child = self.start(name, command, env, lasting=False)
+        child = self.start(name, command, env, cwd=cwd, lasting=False)
         try:
             status = await child.ended()
         finally:
