@@ -30,7 +30,7 @@ def build(context: Mapping[str, Any] | None = None, outdir: str | None = None) -
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = App(context=flags | dict(context or {}), outdir=outdir, analytics_reporting=False)
     chosen = app.node.get_all_context()
-    if StageName.LOCAL == chosen.get("stage"):
+    if chosen.get("stage") == StageName.LOCAL:
         add_stacks(app, Options.from_context(chosen | this_machine.CHOICES), this_machine.local(chosen))
     else:
         add_stacks(app, Options.from_context(chosen), _aws(chosen))

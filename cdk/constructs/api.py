@@ -108,31 +108,16 @@ class Api(Construct):
         self._accept()
 
     def _stage_options(self, options: Options) -> apigateway.StageOptions:
+        log = log_group(self, "AccessLog", days=options.log_retention_days) if options.access_logs else None
         return apigateway.StageOptions(
             stage_name=STAGE,
             tracing_enabled=True,
             throttling_rate_limit=options.throttle_rate,
             throttling_burst_limit=options.throttle_burst,
-            **(self._logging(options) if options.access_logs else {}),
+            access_log_destination=apigateway.LogGroupLogDestination(log) if log else None,
+            access_log_format=_access_log_format() if log else None,
+            logging_level=apigateway.MethodLoggingLevel.ERROR if log else None,
         )
-
-    def _logging(self, options: Options) -> dict[str, object]:
-        log = log_group(self, "AccessLog", days=options.log_retention_days)
-        return {
-            "access_log_destination": apigateway.LogGroupLogDestination(log),
-            "access_log_format": apigateway.AccessLogFormat.json_with_standard_fields(
-                caller=False,
-                http_method=True,
-                ip=True,
-                protocol=True,
-                request_time=True,
-                resource_path=True,
-                response_length=True,
-                status=True,
-                user=False,
-            ),
-            "logging_level": apigateway.MethodLoggingLevel.ERROR,
-        }
 
     def _problems(self) -> None:
         for name, problem in PROBLEMS.items():
@@ -145,19 +130,18 @@ class Api(Construct):
             )
 
     def _add(self, route: Route, integration: apigateway.LambdaIntegration) -> None:
+        public = route.admission is Admission.PUBLIC
         method = self.rest.root.resource_for_path(route.path).add_method(
-            route.method, integration, **self._admission(route.admission)
+            route.method,
+            integration,
+            authorization_type=apigateway.AuthorizationType.NONE if public else apigateway.AuthorizationType.COGNITO,
+            authorizer=None if public else self._authorizer,
+            # With a scope the gateway takes access tokens, without one ID tokens.
+            authorization_scopes=[self._scrape_scope] if route.admission is Admission.SCRAPER else None,
         )
-        if route.admission is Admission.PUBLIC:
-            reason = "Load balancers and Prometheus' blackbox ask it without a token; it says up or down and opens no connection."
+        if public:
+            reason = "Probes have no token; it says up or down, opens no connection and is throttled."
             accept(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
-
-    def _admission(self, admission: Admission) -> dict[str, object]:
-        if admission is Admission.PUBLIC:
-            return {"authorization_type": apigateway.AuthorizationType.NONE}
-        checked = {"authorization_type": apigateway.AuthorizationType.COGNITO, "authorizer": self._authorizer}
-        # With a scope the gateway takes access tokens, without one ID tokens.
-        return checked | ({"authorization_scopes": [self._scrape_scope]} if admission is Admission.SCRAPER else {})
 
     def _accept(self) -> None:
         if role := self.rest.node.try_find_child("CloudWatchRole"):
@@ -168,12 +152,27 @@ class Api(Construct):
         accept(
             self.rest,
             {
-                "AwsSolutions-APIG2": "The functions check every body and parameter and answer 422 with each fault; the "
-                "gateway's validator would only say that there is one.",
+                "AwsSolutions-APIG2": "The functions check every body and parameter and name each fault; the gateway's "
+                "validator would only say that there is one.",
                 "AwsSolutions-APIG3": "Every route but two asks for a token and the stage is throttled; a web ACL is "
                 "$5 a month and a rule set of the owner's choice.",
             },
         )
+
+
+def _access_log_format() -> apigateway.AccessLogFormat:
+    """Who asked for what and how it went; no user names, which are e-mail addresses."""
+    return apigateway.AccessLogFormat.json_with_standard_fields(
+        caller=False,
+        http_method=True,
+        ip=True,
+        protocol=True,
+        request_time=True,
+        resource_path=True,
+        response_length=True,
+        status=True,
+        user=False,
+    )
 
 
 def _headers(problem: Problem) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The Aurora PostgreSQL cluster, and who may log in to it as whom."""
 
 from aws_cdk import Aws, Duration, RemovalPolicy
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct
@@ -51,7 +50,7 @@ class Database(Construct):
             iam_authentication=True,
             enable_data_api=True,
             vpc=network.vpc,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            vpc_subnets=network.subnets,
             parameter_group=self._parameters(),
             storage_encrypted=True,
             backup=rds.BackupProps(retention=Duration.days(14)),
@@ -109,8 +108,8 @@ class Database(Construct):
         accept(
             self.cluster,
             {
-                "AwsSolutions-RDS11": "No port is a secret inside isolated subnets; the security group admits functions only.",
-                "AwsSolutions-SMG4": "Rotation would need a function in the VPC with an interface endpoint. The password "
-                "is used by bootstrap alone, through the Data API; every function logs in by IAM.",
+                "AwsSolutions-RDS11": "The port is no secret: the subnets are isolated, only functions come in.",
+                "AwsSolutions-SMG4": "Rotation needs a function in the VPC with an interface endpoint. Only bootstrap "
+                "uses the password, through the Data API; every other function logs in by IAM.",
             },
         )

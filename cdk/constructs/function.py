@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Aws, Duration
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -70,9 +69,9 @@ class PrivateFunction(Construct):
             memory_size=memory_mb,
             tracing=lambda_.Tracing.ACTIVE,
             reserved_concurrent_executions=reserved_concurrency,
-            vpc=network and network.vpc,
-            vpc_subnets=network and ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
-            security_groups=network and [network.clients],
+            vpc=network.vpc if network else None,
+            vpc_subnets=network.subnets if network else None,
+            security_groups=[network.clients] if network else None,
         )
         self._accept()
 
@@ -91,16 +90,13 @@ class PrivateFunction(Construct):
             Lambda Developer Guide, "Giving Lambda functions access to resources in a VPC".
         """
         self.role.add_to_policy(iam.PolicyStatement(actions=INTERFACE_ACTIONS, resources=["*"]))
+        any_function = f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:*"
         self.role.add_to_policy(
             iam.PolicyStatement(
                 effect=iam.Effect.DENY,
                 actions=INTERFACE_ACTIONS,
                 resources=["*"],
-                conditions={
-                    "ArnLike": {
-                        "lambda:SourceFunctionArn": f"arn:{Aws.PARTITION}:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:*"
-                    }
-                },
+                conditions={"ArnLike": {"lambda:SourceFunctionArn": any_function}},
             )
         )
 

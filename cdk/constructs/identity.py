@@ -75,11 +75,9 @@ class Identity(Construct):
         accept(
             pool,
             {
-                "AwsSolutions-COG2": "A second factor is each user's choice: planners share no admin rights, and tokens are "
-                "fetched by scripts.",
-                "AwsSolutions-COG3": "Threat protection is part of Cognito's Plus plan and billed per user; nobody can sign "
-                "up by themselves.",
-                "AwsSolutions-COG8": "The Plus plan's threat protection is billed per user; see COG3.",
+                "AwsSolutions-COG2": "A second factor is each user's choice, because scripts fetch tokens by password.",
+                "AwsSolutions-COG3": "Threat protection is billed per user, and nobody can sign up by themselves.",
+                "AwsSolutions-COG8": "The Plus plan is threat protection; see COG3.",
             },
         )
         return pool

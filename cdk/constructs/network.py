@@ -15,6 +15,7 @@ class Network(Construct):
     Two isolated subnets with a free gateway to S3; nothing in them can reach the internet or be reached.
 
     Attributes:
+        subnets: Where functions and the database are.
         clients: Security group of what may speak to the database and to S3.
     """
 
@@ -29,6 +30,7 @@ class Network(Construct):
                 ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24)
             ],
         )
+        self.subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.clients = ec2.SecurityGroup(
             self,
             "Clients",
@@ -43,7 +45,7 @@ class Network(Construct):
         self._log_rejected_traffic()
 
     def admit(self, *, actions: list[str], resources: list[str]) -> None:
-        """Let the functions of this account do something to a bucket or its objects; their own roles must allow it too."""
+        """Let this account's functions do something to a bucket or its objects, if their own roles allow it too."""
         self._storage.add_to_policy(
             iam.PolicyStatement(
                 principals=[iam.AnyPrincipal()],

@@ -49,13 +49,8 @@ class Pipeline(Construct):
         bucket_arn = Stack.of(failed).export_value(failed.bucket.bucket_arn)
         writes = iam.Policy(self, "KeepFailures", roles=[ingest.role], statements=_writes(bucket_arn))
         exported = Stack.of(self).resolve(bucket_arn)["Fn::ImportValue"]
-        accept(
-            writes,
-            {
-                f"AwsSolutions-IAM5[Resource::{exported}/{FAILED_PREFIX}*]": "Lambda names each failed batch by function, "
-                "time and a random id."
-            },
-        )
+        finding = f"AwsSolutions-IAM5[Resource::{exported}/{FAILED_PREFIX}*]"
+        accept(writes, {finding: "Lambda names each failed batch by function, time and a random id."})
         # Not the library's S3Destination: it would let ingest read, list and delete in the bucket too.
         config = lambda_.CfnEventInvokeConfig(
             self,

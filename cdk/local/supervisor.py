@@ -122,26 +122,25 @@ async def _told_to_stop() -> None:
     for each in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(each, told.set)
     parent = psutil.Process().parent()
-    if parent and parent.name() in {"make", "gmake"}:
-        while not told.is_set() and not _is_leaving(parent):
-            await asyncio.sleep(processes.POLL_S * 4)
-    else:
+    if parent is None or parent.name() not in {"make", "gmake"}:
         await told.wait()
+        return
+    listens = _listens(parent.pid)  # not to Ctrl-C if it was started in the background
+    while not told.is_set() and os.getppid() == parent.pid and _listens(parent.pid) == listens:
+        await asyncio.sleep(processes.POLL_S * 4)
 
 
-def _is_leaving(make: psutil.Process) -> bool:
+def _listens(make: int) -> bool | None:
     """
-    Whether `make` is gone or was interrupted.
+    Whether `make` has a handler for Ctrl-C; None where that cannot be seen.
 
     Interrupted alone, it waits for us without a word. What it does first can be seen: it gives up its handler.
     Source:
-        GNU Make 4.3, commands.c, fatal_error_signal.
+        GNU Make 4.3, commands.c, fatal_error_signal; proc(5), SigCgt.
     """
-    if os.getppid() != make.pid:
-        return True
     try:
-        status = Path(f"/proc/{make.pid}/status").read_text()
+        status = Path(f"/proc/{make}/status").read_text()
     except OSError:
-        return False  # no /proc here: then only its death is seen
+        return None
     caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
-    return caught is not None and not int(caught[1], 16) & 1 << signal.SIGINT - 1
+    return caught and bool(int(caught[1], 16) & 1 << signal.SIGINT - 1)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from dyno.bootstrap import by_connection, by_data_api
 from dyno.cloudformation import answer
 

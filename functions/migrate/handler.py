@@ -3,6 +3,7 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from dyno import migrations
 from dyno.cloudformation import answer
 from dyno.database import engine

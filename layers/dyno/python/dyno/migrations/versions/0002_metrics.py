@@ -1,4 +1,4 @@
-"""Measuring: a row per finished call, rollups and totals counted with it, dead letters; and the one call that writes."""
+"""Measuring: rows, the rollups and totals counted with them, dead letters, and the one call that writes."""
 
 from pathlib import Path
 
