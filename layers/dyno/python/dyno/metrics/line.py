@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
@@ -121,7 +122,10 @@ class Lines:
             fields["release"] = self._release
         metrics = catalogue.emitted(self._strategy, service, method)
         dimensions = {"service": _name(service), "method": _name(method)}
-        whole = self._emf(dimensions, metrics, fields, mark) if metrics else {**dimensions, **fields}
+        whole: dict[str, object] = {**dimensions, **fields}
+        if metrics:
+            with suppress(Exception):  # a line without EMF is worth more than no line
+                whole = self._emf(dimensions, metrics, fields, mark)
         return _Template.of(_json(whole) + "\n", mark)
 
     def _emf(

@@ -43,9 +43,9 @@ def track_performance(
             shift_days and allocation_id.
         method: By default the function's name; of a block, the function it stands in.
     """
-    if callable(service_name):
-        return Tracker(None, include_metadata, None)(service_name)
-    return Tracker(service_name, include_metadata, method)
+    if service_name is None or isinstance(service_name, str):
+        return Tracker(service_name, include_metadata, method)
+    return Tracker(None, include_metadata, method)(service_name)
 
 
 class Tracker:

@@ -1,0 +1,90 @@
+"""The deep check: each thing the pipeline stands on, with what is wrong with it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from dyno.database import autocommit
+from dyno.errors import DynoError
+from dyno.metrics import store
+from dyno.metrics.model import Check, Health
+from dyno.metrics.scrub import scrub
+from dyno.metrics.snapshot import Snapshots
+
+MAX_BEHIND_S = 60
+"""How old a snapshot may be while the database knows more than it does."""
+
+_UNKNOWN = "not known without the database"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    revision: str | None
+    has_partition: bool
+    version: int
+
+
+def health(over: Engine, snapshots: Snapshots, *, now: datetime) -> Health:
+    """Ask the database, its schema, this month's partition and the snapshot how they are."""
+    seen = _look(over, now)
+    checks = [*_database(seen, now), _snapshot(snapshots, seen, now)]
+    return Health(ok=all(check.ok for check in checks), as_of=now, checks=checks)
+
+
+def _look(over: Engine, now: datetime) -> _Seen | str:
+    try:
+        # One connection for all: three attempts at a sleeping database would outlast the function.
+        with autocommit(over) as connection:
+            month = now.astimezone(UTC).date()
+            return _Seen(
+                store.revision(connection), store.has_partition(connection, month), store.totals(connection).version
+            )
+    except (DynoError, SQLAlchemyError) as error:
+        return f"{type(error).__name__}: {scrub(str(error), 200)}"
+
+
+def _database(seen: _Seen | str, now: datetime) -> list[Check]:
+    if isinstance(seen, str):
+        return [
+            Check(name="database", ok=False, reason=seen),
+            Check(name="schema", ok=False, reason=_UNKNOWN),
+            Check(name="partition", ok=False, reason=_UNKNOWN),
+        ]
+    return [
+        Check(name="database", ok=True, reason="answers"),
+        _schema(seen.revision),
+        Check(
+            name="partition",
+            ok=seen.has_partition,
+            reason=f"{'has' if seen.has_partition else 'lacks'} {now.astimezone(UTC):%Y-%m}",
+        ),
+    ]
+
+
+def _schema(revision: str | None) -> Check:
+    # Imported here: Alembic is for the migration, and this is the only other place that wants to know.
+    from dyno import migrations  # noqa: PLC0415
+
+    head = migrations.head()
+    reason = f"at {revision}" if revision == head else f"at {revision}, this release wants {head}"
+    return Check(name="schema", ok=revision == head, reason=reason)
+
+
+def _snapshot(snapshots: Snapshots, seen: _Seen | str, now: datetime) -> Check:
+    try:
+        snapshot = snapshots.read()
+    except DynoError as error:
+        return Check(name="snapshot", ok=False, reason=str(error))
+    counted = None if isinstance(seen, str) else seen.version
+    if snapshot is None:
+        reason = "there is none yet" if counted == 0 else "there is none"
+        return Check(name="snapshot", ok=counted == 0, reason=reason)
+    age_s = (now - snapshot.taken_at).total_seconds()
+    behind = 0 if counted is None else max(counted - snapshot.version, 0)
+    return Check(
+        name="snapshot",
+        ok=not behind or age_s <= MAX_BEHIND_S,
+        reason=f"taken {age_s:.0f} s ago, {behind} records behind",
+    )

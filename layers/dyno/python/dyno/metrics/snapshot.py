@@ -1,0 +1,80 @@
+"""The totals as an object in S3, so that a scrape neither wakes the database nor fails with it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from dyno.errors import Unavailable
+from dyno.metrics.model import Snapshot
+
+KEY = "exposition/snapshot.json"
+MAX_TRIES = 10
+
+_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
+
+
+class Snapshots:
+    """The one snapshot of a bucket."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def read(self) -> Snapshot | None:
+        """The newest snapshot; None before the first."""
+        return self._read()[0]
+
+    def write(self, snapshot: Snapshot) -> None:
+        """
+        Keep a snapshot, unless one at least as new is kept already.
+
+        Raises:
+            Unavailable: S3 did not take it, or others were quicker every time and yet none of them had a newer one.
+        Source:
+            Amazon S3 user guide, "Conditional writes": 412 if the object changed, 409 if it was being changed.
+        """
+        for _ in range(MAX_TRIES):
+            kept, etag = self._read()
+            if kept is not None and kept.version >= snapshot.version:
+                return
+            if self._replace(snapshot, etag):
+                return
+        raise Unavailable(f"snapshot {snapshot.version} was outrun {MAX_TRIES} times")
+
+    def _read(self) -> tuple[Snapshot | None, str | None]:
+        with _asking("read") as s3:
+            try:
+                kept = s3.get_object(Bucket=self._bucket, Key=KEY)
+            except s3.exceptions.NoSuchKey:
+                return None, None
+            return Snapshot.model_validate_json(kept["Body"].read()), kept["ETag"]
+
+    def _replace(self, snapshot: Snapshot, etag: str | None) -> bool:
+        unchanged = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        body = snapshot.model_dump_json().encode()
+        with _asking("written") as s3:
+            try:
+                s3.put_object(Bucket=self._bucket, Key=KEY, Body=body, ContentType="application/json", **unchanged)
+            except s3.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in _LOST:
+                    return False
+                raise
+            return True
+
+
+@contextmanager
+def _asking(done: str) -> Iterator[Any]:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as late as boto3
+
+    try:
+        yield _s3()
+    except (BotoCoreError, ClientError) as error:
+        raise Unavailable(f"the snapshot cannot be {done}: {error}") from error
+
+
+@cache
+def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
+    # Imported here: most functions never touch S3, and boto3 is a third of a second of a cold start.
+    import boto3  # noqa: PLC0415
+
+    return boto3.client("s3")

@@ -1,0 +1,613 @@
+import asyncio
+import functools
+import gc
+import inspect
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import pytest
+from pydantic import BaseModel
+
+from dyno.errors import NoDynoAvailable
+from dyno.metrics import calls, track_performance
+from dyno.observability import Request, serving
+from tests.unit.metrics.recording import recording
+
+
+class Refused(Exception):
+    outcome = "rejected"
+
+
+class Planner:
+    @track_performance
+    def plan(self, day: int, *, hurry: bool = False) -> tuple[int, bool]:
+        """Plans."""
+        return day, hurry
+
+    @track_performance()
+    async def sort(self, day: int) -> int:
+        await asyncio.sleep(0)
+        return day
+
+    @track_performance
+    @staticmethod
+    def below(day: int) -> int:
+        return day
+
+    @staticmethod
+    @track_performance
+    def above(day: int) -> int:
+        return day
+
+    @track_performance
+    @classmethod
+    def outside(cls, day: int) -> tuple[type, int]:
+        return cls, day
+
+    @classmethod
+    @track_performance
+    def inside(cls, day: int) -> tuple[type, int]:
+        return cls, day
+
+
+class WeekPlanner(Planner):
+    pass
+
+
+@track_performance
+def plain(day: int) -> int:
+    return day
+
+
+@track_performance("Counting")
+def count(to: int) -> Iterator[int]:
+    for number in range(to):
+        received = yield number
+        if received:
+            yield plain(received)
+
+
+@track_performance("Counting")
+async def acount(to: int) -> AsyncIterator[int]:
+    for number in range(to):
+        await asyncio.sleep(0)
+        received = yield number
+        if received:
+            yield plain(received)
+
+
+def test_a_method_leaves_one_record_named_after_the_class_of_self() -> None:
+    with recording() as records:
+        assert WeekPlanner().plan(3, hurry=True) == (3, True)
+
+    record = records.one
+    assert (record["record"], record["service"], record["method"]) == ("dyno-call/1", "WeekPlanner", "plan")
+    assert (record["outcome"], record["success"], record["error_type"]) == ("success", True, None)
+    assert record["duration_ms"] >= 0
+    assert records.lines[0].count("\n") == 1
+
+
+def test_a_plain_function_is_named_after_its_module() -> None:
+    with recording() as records:
+        plain(1)
+
+    assert (records.one["service"], records.one["method"]) == ("test_track", "plain")
+
+
+@pytest.mark.parametrize("method", ["below", "above"])
+def test_static_methods_are_named_after_the_class_they_are_written_in(method: str) -> None:
+    with recording() as records:
+        assert getattr(WeekPlanner, method)(3) == 3
+        assert getattr(WeekPlanner(), method)(3) == 3
+
+    assert [(record["service"], record["method"]) for record in records] == [("Planner", method)] * 2
+
+
+@pytest.mark.parametrize("method", ["outside", "inside"])
+def test_class_methods_are_named_after_cls(method: str) -> None:
+    with recording() as records:
+        assert getattr(WeekPlanner, method)(3) == (WeekPlanner, 3)
+
+    assert (records.one["service"], records.one["method"]) == ("WeekPlanner", method)
+
+
+def test_a_name_given_wins() -> None:
+    class Local:
+        @track_performance("Given", method="also")
+        def given(self) -> None: ...
+
+    with recording() as records:
+        Local().given()
+
+    assert (records.one["service"], records.one["method"]) == ("Given", "also")
+
+
+def test_coroutines_are_measured_to_their_end() -> None:
+    with recording() as records:
+        assert asyncio.run(Planner().sort(4)) == 4
+
+    assert (records.one["service"], records.one["method"]) == ("Planner", "sort")
+
+
+def test_what_is_wrapped_still_looks_like_itself() -> None:
+    assert Planner.plan.__doc__ == "Plans."
+    assert list(inspect.signature(Planner.plan).parameters) == ["self", "day", "hurry"]
+    assert inspect.iscoroutinefunction(Planner.sort)
+    assert inspect.isgeneratorfunction(count)
+    assert inspect.isasyncgenfunction(acount)
+
+
+def test_a_partial_and_a_callable_object_can_be_measured() -> None:
+    class Doubler:
+        def __call__(self, number: int) -> int:
+            return 2 * number
+
+    with recording() as records:
+        assert track_performance("S")(functools.partial(pow, 2))(3) == 8
+        assert track_performance("S")(Doubler())(3) == 6
+
+    assert [record["method"] for record in records] == ["partial", "Doubler"]
+
+
+def test_exceptions_pass_as_the_same_object() -> None:
+    broken = ValueError("no such day")
+
+    @track_performance("S")
+    def fails() -> None:
+        raise broken
+
+    with recording() as records, pytest.raises(ValueError) as caught:  # noqa: PT011
+        fails()
+
+    assert caught.value is broken
+    record = records.one
+    assert (record["outcome"], record["success"]) == ("error", False)
+    assert (record["error_type"], record["error_message"]) == ("ValueError", "no such day")
+    assert "raise broken" in record["stack_trace"]
+
+
+@pytest.mark.parametrize("refusal", [Refused("full"), NoDynoAvailable("full")])
+def test_saying_no_is_rejected_not_an_error(refusal: Exception) -> None:
+    @track_performance("S")
+    def refuses() -> None:
+        raise refusal
+
+    with recording() as records, pytest.raises(type(refusal)):
+        refuses()
+
+    assert (records.one["outcome"], records.one["success"]) == ("rejected", False)
+    assert "stack_trace" not in records.one
+
+
+def test_a_cancelled_task_is_an_error() -> None:
+    @track_performance("S")
+    async def waits() -> None:
+        await asyncio.sleep(10)
+
+    async def cancel() -> None:
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with recording() as records:
+        asyncio.run(cancel())
+
+    assert (records.one["outcome"], records.one["error_type"]) == ("error", "CancelledError")
+
+
+def test_an_exit_is_an_error_and_passes() -> None:
+    @track_performance("S")
+    def leaves() -> None:
+        sys.exit(3)
+
+    with recording() as records, pytest.raises(SystemExit):
+        leaves()
+
+    assert records.one["error_type"] == "SystemExit"
+
+
+def test_a_generator_gives_receives_and_returns_as_before() -> None:
+    @track_performance("S")
+    def talks() -> Iterator[Any]:
+        heard = yield "first"
+        try:
+            yield heard
+        except KeyError as error:
+            yield f"caught {error}"
+        return "done"
+
+    with recording() as records:
+        talk = talks()
+        said = [next(talk), talk.send("hello"), talk.throw(KeyError("k"))]  # type: ignore[attr-defined]
+        with pytest.raises(StopIteration) as end:
+            next(talk)
+
+    assert said == ["first", "hello", "caught 'k'"]
+    assert end.value.value == "done"
+    assert records.one["outcome"] == "success"
+
+
+def test_a_generator_closed_by_its_caller_is_a_success() -> None:
+    with recording() as records:
+        numbers = count(3)
+        next(numbers)
+        numbers.close()  # type: ignore[attr-defined]
+
+    assert records.one["outcome"] == "success"
+
+
+def test_a_generator_that_is_dropped_is_closed() -> None:
+    with recording() as records:
+        next(count(3))
+        gc.collect()
+
+    assert records.one["outcome"] == "success"
+
+
+def test_a_generator_that_breaks_is_an_error() -> None:
+    @track_performance("S")
+    def breaks() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("half way")
+
+    with recording() as records, pytest.raises(RuntimeError):
+        list(breaks())
+
+    assert records.one["error_message"] == "half way"
+
+
+def test_between_yields_the_caller_is_the_current_call() -> None:
+    @track_performance("S")
+    def outer() -> None:
+        numbers = count(2)
+        next(numbers)
+        plain(1)
+        numbers.send(7)  # type: ignore[attr-defined]
+        numbers.close()  # type: ignore[attr-defined]
+        plain(2)
+
+    with recording() as records:
+        outer()
+
+    beside, within, counted, after, around = records
+    assert beside["parent_event_id"] == after["parent_event_id"] == around["event_id"]
+    assert within["parent_event_id"] == counted["event_id"]
+    assert counted["parent_event_id"] == around["event_id"]
+
+
+def test_an_async_generator_gives_receives_and_closes_as_before() -> None:
+    async def listen() -> list[int]:
+        numbers: Any = acount(3)
+        heard = [await anext(numbers), await numbers.asend(9), await anext(numbers)]
+        await numbers.aclose()
+        return heard + [number async for number in acount(2)]
+
+    with recording() as records:
+        assert asyncio.run(listen()) == [0, 9, 1, 0, 1]
+
+    within, closed, ended = records
+    assert [closed["outcome"], ended["outcome"]] == ["success", "success"]
+    assert within["parent_event_id"] == closed["event_id"]
+
+
+def test_an_async_generator_handles_what_is_thrown_into_it() -> None:
+    @track_performance("S")
+    async def catches() -> AsyncIterator[str]:
+        try:
+            yield "first"
+        except KeyError:
+            yield "caught"
+
+    @track_performance("S")
+    async def lets_pass() -> AsyncIterator[str]:
+        yield "first"
+
+    async def throw(generator: Any) -> Any:
+        await anext(generator)
+        return await generator.athrow(KeyError("k"))
+
+    with recording() as records:
+        assert asyncio.run(throw(catches())) == "caught"
+        with pytest.raises(KeyError):
+            asyncio.run(throw(lets_pass()))
+
+    assert sorted(record["outcome"] for record in records) == ["error", "success"]
+
+
+def test_a_context_manager_made_of_a_measured_generator_still_works() -> None:
+    @contextmanager
+    @track_performance("S")
+    def opened() -> Iterator[int]:
+        yield 5
+
+    with recording() as records, opened() as value:
+        assert value == 5
+
+    assert records.one["outcome"] == "success"
+
+
+def test_a_block_is_measured_under_the_names_given() -> None:
+    with recording() as records, track_performance("Service", method="sorting"):
+        pass
+
+    assert (records.one["service"], records.one["method"]) == ("Service", "sorting")
+
+
+def test_a_block_without_names_is_named_after_where_it_stands() -> None:
+    async def standing() -> None:
+        async with track_performance():
+            await asyncio.sleep(0)
+
+    with recording() as records:
+        with track_performance():
+            pass
+        asyncio.run(standing())
+
+    named = [(record["service"], record["method"]) for record in records]
+    assert named == [
+        ("test_track", "test_a_block_without_names_is_named_after_where_it_stands"),
+        ("test_track", "standing"),
+    ]
+
+
+def test_a_block_that_fails_is_an_error_and_the_exception_passes() -> None:
+    with recording() as records, pytest.raises(KeyError), track_performance("S"):
+        raise KeyError("k")
+
+    assert records.one["error_type"] == "KeyError"
+
+
+def test_one_tracker_serves_many_blocks_at_once() -> None:
+    tracker = track_performance("S", method="shared")
+
+    async def use(depth: int) -> None:
+        async with tracker:
+            await asyncio.sleep(0)
+            if depth:
+                with tracker:
+                    await asyncio.sleep(0)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(use(number % 2) for number in range(10)))
+
+    with recording() as records:
+        asyncio.run(all_of_them())
+
+    assert len({record["event_id"] for record in records}) == 15
+    by_id = {record["event_id"]: record for record in records}
+    inner = [record for record in records if record["parent_event_id"]]
+    assert len(inner) == 5
+    assert all(by_id[record["parent_event_id"]]["parent_event_id"] is None for record in inner)
+
+
+def test_calls_of_a_request_share_its_correlation_id_and_caller() -> None:
+    with recording() as records, serving(Request("abc", "sub-1")):
+        Planner().plan(1)
+        plain(2)
+
+    assert {(record["correlation_id"], record["sub"]) for record in records} == {("abc", "sub-1")}
+
+
+def test_outside_a_request_nested_calls_share_an_id_and_others_do_not() -> None:
+    @track_performance("S")
+    def outer() -> int:
+        return plain(1)
+
+    with recording() as records:
+        outer()
+        plain(2)
+
+    inner, around, alone = records
+    assert inner["correlation_id"] == around["correlation_id"] != alone["correlation_id"]
+    assert inner["parent_event_id"] == around["event_id"]
+    assert around["parent_event_id"] is alone["parent_event_id"] is None
+
+
+def test_tasks_and_worker_threads_stay_under_their_call() -> None:
+    @track_performance("S")
+    async def outer() -> None:
+        await asyncio.gather(Planner().sort(1), Planner().sort(2), asyncio.to_thread(plain, 3))
+
+    with recording() as records:
+        asyncio.run(outer())
+
+    around = records.of("outer")
+    others = [record for record in records if record is not around]
+    assert {record["parent_event_id"] for record in others} == {around["event_id"]}
+    assert len(others) == 3
+
+
+def test_calls_in_many_threads_leave_a_record_each() -> None:
+    def work() -> None:
+        for number in range(200):
+            plain(number)
+
+    with recording() as records:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len({record["event_id"] for record in records}) == len(records) == 1600
+
+
+@dataclass
+class Answer:
+    success: bool
+    shift_days: int
+
+
+class Model(BaseModel):
+    backup_used: bool
+    allocation: dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("result", "metadata"),
+    [
+        (
+            {
+                "success": True,
+                "message": "m",
+                "backup_used": False,
+                "shift_days": 2,
+                "allocation": {"allocation_id": 7},
+            },
+            {
+                "result_keys": ["success", "message", "backup_used", "shift_days", "allocation"],
+                "success_flag": True,
+                "backup_used": False,
+                "shift_days": 2,
+                "allocation_id": 7,
+            },
+        ),
+        (
+            Answer(success=False, shift_days=0),
+            {"result_keys": ["success", "shift_days"], "success_flag": False, "shift_days": 0},
+        ),
+        (
+            Model(backup_used=True, allocation={"allocation_id": 9}),
+            {"result_keys": ["backup_used", "allocation"], "backup_used": True, "allocation_id": 9},
+        ),
+        (
+            {"success": "yes", "shift_days": "two", "allocation_id": 10**40},
+            {"result_keys": ["success", "shift_days", "allocation_id"]},
+        ),
+        ([1, 2], {}),
+        (None, {}),
+    ],
+)
+def test_metadata_tells_of_the_result_what_may_be_told(result: Any, metadata: dict[str, Any]) -> None:
+    @track_performance("S", include_metadata=True)
+    def gives() -> Any:
+        return result
+
+    with recording() as records:
+        assert gives() is result
+
+    assert records.one["metadata"] == metadata
+
+
+def test_metadata_is_told_only_when_asked() -> None:
+    with recording() as records:
+        track_performance("S")(lambda: {"success": True})()
+
+    assert records.one["metadata"] is None
+
+
+class Nasty(dict[str, Any]):
+    def get(self, *_: Any) -> Any:
+        raise RuntimeError("not telling")
+
+    __iter__ = get
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not telling")
+
+
+def test_a_result_that_cannot_be_told_of_passes_and_is_recorded() -> None:
+    nasty = Nasty()
+
+    with recording() as records:
+        assert track_performance("S", include_metadata=True)(lambda: nasty)() is nasty
+
+    assert (records.one["outcome"], records.one["metadata"]) == ("success", {})
+
+
+def test_an_exception_that_cannot_describe_itself_passes_and_is_recorded() -> None:
+    @track_performance("S")
+    def fails() -> None:
+        raise Mute
+
+    with recording() as records, pytest.raises(Mute):
+        fails()
+
+    assert (records.one["outcome"], records.one["error_type"]) == ("error", "Mute")
+
+
+def test_a_broken_stdout_is_nobody_elses_business() -> None:
+    with mock.patch.object(sys, "stdout", None):
+        assert plain(3) == 3
+
+    assert not calls._open
+
+
+def test_a_broken_request_is_nobody_elses_business() -> None:
+    with mock.patch.object(calls, "current_request", side_effect=RuntimeError), recording() as records:
+        assert plain(3) == 3
+        assert list(count(2)) == [0, 1]
+        with track_performance("S"):
+            pass
+
+    assert records == []
+
+
+def test_a_broken_emf_provider_costs_the_emf_and_not_the_line() -> None:
+    provider = "aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch.AmazonCloudWatchEMFProvider"
+
+    with (
+        mock.patch.object(calls, "_lines", None),
+        mock.patch(provider, side_effect=RuntimeError),
+        recording() as records,
+    ):
+        plain(3)
+
+    assert "_aws" not in records.one
+
+
+def test_after_a_fork_ids_are_new_and_the_parents_calls_are_left_to_it() -> None:
+    read, write = os.pipe()
+
+    @track_performance("S")
+    def forks() -> None:
+        child = os.fork()
+        if child == 0:
+            os.write(write, f"{calls._environment} {len(calls._open)}".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    with recording() as records:
+        forks()
+
+    environment, inherited = os.read(read, 100).decode().split()
+    assert environment != records.one["event_id"].rpartition("-")[0]
+    assert inherited == "0"
+
+
+def test_a_restored_snapshot_begins_anew() -> None:
+    before = calls._environment
+
+    calls.renew()
+
+    assert calls._environment != before
+
+
+def test_a_service_without_any_settings_has_the_default_strategy() -> None:
+    with mock.patch.object(calls, "_lines", None), mock.patch.dict(os.environ, clear=True), recording() as records:
+        plain(1)
+
+    assert "_aws" in records.one
+
+
+def test_where_nothing_is_emitted_the_line_is_the_same_without_emf() -> None:
+    with (
+        mock.patch.object(calls, "_lines", None),
+        mock.patch.dict(os.environ, {"METRICS_STRATEGY": "prometheus", "RELEASE": "r7"}),
+        recording() as records,
+    ):
+        plain(1)
+
+    assert list(records.one)[:3] == ["service", "method", "record"]
+    assert records.one["release"] == "r7"
+    assert "_aws" not in records.one
