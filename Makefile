@@ -43,3 +43,18 @@ clean: ## Stop what runs here and forget everything: data, deployment, tools in 
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+# AWS
+.PHONY: layer deploy user
+
+NAME ?= DynoAgent
+STRATEGY ?= cloudwatch
+
+layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
+	@python -m cdk.layers $(if $(RELEASE),--release)
+
+deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
+	@python -m cdk.deploy -c name=$(NAME) -c monitoring=$(STRATEGY) $(ARGS)
+
+user: .venv/ready ## Enrol somebody on AWS or change their role: EMAIL=… ROLE=user|power_user|admin
+	@python -m cdk.users --name "$(NAME)" --email "$(EMAIL)" --role "$(ROLE)"

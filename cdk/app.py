@@ -1,6 +1,7 @@
 """The whole deployment: `cdk deploy --all`, on AWS or, with `-c stage=local`, on this machine."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,6 @@ def _aws(context: Mapping[str, Any]) -> Stage:
 
 if __name__ == "__main__":
     try:
-        synthesize()
+        synthesize(outdir=os.environ.get("CDK_OUTDIR", "cdk.out"))
     except (WrongOptionError, layers.LayerError) as error:
         sys.exit(str(error))

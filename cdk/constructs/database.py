@@ -1,6 +1,7 @@
 """The Aurora PostgreSQL cluster, and who may log in to it as whom."""
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy, Token
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct
@@ -32,6 +33,9 @@ class Database(Construct):
         address: Address | None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._master = rds.DatabaseSecret(self, "Master", username="postgres")
+        # The cluster outlives the stack, and without its master nobody could make another role.
+        self._master.apply_removal_policy(RemovalPolicy.RETAIN)
         self.cluster = rds.DatabaseCluster(
             self,
             "Cluster",
@@ -46,11 +50,15 @@ class Database(Construct):
             serverless_v2_max_capacity=max_capacity,
             serverless_v2_auto_pause_duration=Duration.minutes(5),
             default_database_name=NAME,
-            credentials=rds.Credentials.from_generated_secret("postgres"),
+            credentials=rds.Credentials.from_secret(self._master),
             iam_authentication=True,
             enable_data_api=True,
             vpc=network.vpc,
             vpc_subnets=network.subnets,
+            # It answers; it never calls.
+            security_groups=[
+                ec2.SecurityGroup(self, "Group", vpc=network.vpc, description="The database", allow_all_outbound=False)
+            ],
             parameter_group=self._parameters(),
             storage_encrypted=True,
             backup=rds.BackupProps(retention=Duration.days(14)),
@@ -60,7 +68,7 @@ class Database(Construct):
             cloudwatch_logs_exports=["postgresql"],
         )
         self.address = address or Address(
-            self.cluster.cluster_endpoint.hostname, str(self.cluster.cluster_endpoint.port)
+            self.cluster.cluster_endpoint.hostname, Token.as_string(self.cluster.cluster_endpoint.port)
         )
         self.cluster.connections.allow_default_port_from(network.clients, "Functions that use the database")
         self._accept()
@@ -87,8 +95,7 @@ class Database(Construct):
     @property
     def secret_arn(self) -> str:
         """The secret that holds the master user's password."""
-        assert self.cluster.secret is not None  # noqa: S101  generated above
-        return self.cluster.secret.secret_arn
+        return self._master.secret_arn
 
     def _parameters(self) -> rds.ParameterGroup:
         return rds.ParameterGroup(
@@ -107,8 +114,11 @@ class Database(Construct):
     def _accept(self) -> None:
         accept(
             self.cluster,
+            {"AwsSolutions-RDS11": "The port is no secret: the subnets are isolated, only functions come in."},
+        )
+        accept(
+            self._master,
             {
-                "AwsSolutions-RDS11": "The port is no secret: the subnets are isolated, only functions come in.",
                 "AwsSolutions-SMG4": "Rotation needs a function in the VPC with an interface endpoint. Only bootstrap "
                 "uses the password, through the Data API; every other function logs in by IAM.",
             },

@@ -106,11 +106,15 @@ class Identity(Construct):
         )
 
     def _scraper(self) -> cognito.UserPoolClient:
-        return self.pool.add_client(
+        client = self.pool.add_client(
             "Scraper",
             generate_secret=True,
-            auth_flows=cognito.AuthFlow(),
             o_auth=cognito.OAuthSettings(flows=cognito.OAuthFlows(client_credentials=True), scopes=[self.scrape_scope]),
             access_token_validity=Duration.hours(1),
             enable_token_revocation=True,
         )
+        # Unless told otherwise Cognito would let people sign in through it.
+        resource = client.node.default_child
+        if isinstance(resource, cognito.CfnUserPoolClient):
+            resource.explicit_auth_flows = ["ALLOW_REFRESH_TOKEN_AUTH"]
+        return client

@@ -6,11 +6,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as log_destinations
 from constructs import Construct
-from dyno.metrics import catalogue
 
 from cdk.constructs.function import DynoFunction
 from cdk.constructs.nag import accept
 from cdk.constructs.storage import FailedBatches
+from dyno.metrics import catalogue
 
 # A quoted term, not a JSON pattern: a line is then found without being parsed.
 PATTERN = f'"{catalogue.RECORD}"'

@@ -62,7 +62,8 @@ class DataStack(Stack):
             sources=_migrations(),
             timeout=Duration.seconds(self._stage.resource_timeout_s),
         )
-        migrate.node.add_dependency(bootstrap)
+        # Not before its function may reach the database, and the bucket that takes its answer.
+        migrate.node.add_dependency(bootstrap, self.network)
 
     def _bootstrap(self, layers: Layers, log: logs.ILogGroup) -> DynoFunction:
         function = DynoFunction(
