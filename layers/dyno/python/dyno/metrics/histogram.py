@@ -22,6 +22,6 @@ def quantile(rank: float, counts: Mapping[int, int], max_ms: float) -> float:
         if below + calls >= wanted:
             lower = BUCKET_BOUNDS_MS[bucket - 1] if bucket else 0.0
             upper = min(BUCKET_BOUNDS_MS[bucket], max_ms) if bucket < len(BUCKET_BOUNDS_MS) - 1 else max_ms
-            return lower + (upper - lower) * (wanted - below) / calls
+            return min(lower + (upper - lower) * (wanted - below) / calls, upper)
         below += calls
     return max_ms

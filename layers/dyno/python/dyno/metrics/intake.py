@@ -10,12 +10,12 @@ from pydantic_core import from_json
 
 from dyno.metrics.catalogue import RECORD
 from dyno.metrics.model import DeadLetter, LogEvent, Reason, Record
-from dyno.metrics.scrub import storable
 
 AHEAD = timedelta(days=1)
 """How far ahead of the clock a record may be; a line further on is from a machine that is wrong about the time."""
 
 MAX_LINE = 16_384
+"""Characters of a line; no tracker writes more, and it bounds the numbers that PostgreSQL would have to hold."""
 
 # PostgreSQL's jsonb takes no NUL. An even number of backslashes in front is text about one.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -43,7 +43,7 @@ def sort_out(events: Sequence[LogEvent], *, now: datetime, retention_days: int) 
     for event in events:
         match _read(event.message, oldest, now + AHEAD):
             case Reason() as reason:
-                line = storable(event.message)[:MAX_LINE]
+                line = event.message[:MAX_LINE]
                 letters.append(DeadLetter(letter_id=event.id, reason=reason, line=line, received_at=now))
             case str() as record:
                 records.append(record)
@@ -51,17 +51,17 @@ def sort_out(events: Sequence[LogEvent], *, now: datetime, retention_days: int) 
 
 
 def _read(line: str, oldest: datetime, newest: datetime) -> str | Reason | None:
+    if len(line) > MAX_LINE:
+        return Reason.TOO_LONG
     try:
         record = Record.model_validate_json(line)
-        text = record.model_dump_json()
     except ValidationError as error:
         return _why(line, error)
-    except ValueError:  # a number too long to be written
-        return Reason.INVALID
     if record.created_at < oldest:
         return Reason.TOO_OLD
     if record.created_at > newest:
         return Reason.FUTURE
+    text = record.model_dump_json()
     return Reason.INVALID if "\\u0000" in text and _NUL.search(text) else text
 
 

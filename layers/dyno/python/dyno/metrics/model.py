@@ -2,13 +2,25 @@
 
 import base64
 import gzip
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
+
+from dyno.metrics.scrub import storable
 
 MAX_HOURS = 9_600
 """The longest period a report may cover: the 400 days that rollups are kept."""
@@ -23,7 +35,7 @@ class LogEvent(BaseModel):
     """One line as CloudWatch Logs hands it over; the id is the same at every delivery."""
 
     id: str
-    message: str
+    message: Annotated[str, BeforeValidator(storable)]
 
 
 class LogBatch(BaseModel):
@@ -40,7 +52,8 @@ class LogBatch(BaseModel):
     @classmethod
     def unpack(cls, event: Mapping[str, Any]) -> "LogBatch":
         """From the Lambda event: {"awslogs": {"data": base64 of gzip of JSON}}."""
-        return cls.model_validate_json(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+        # Not pydantic's JSON: it refuses half a surrogate pair, and one such line would hold up its whole batch.
+        return cls.model_validate(json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"]))))
 
     @property
     def events(self) -> Sequence[LogEvent]:
@@ -78,6 +91,7 @@ class Record(BaseModel):
 class Reason(StrEnum):
     """Why a line is a dead letter."""
 
+    TOO_LONG = "too_long"
     NOT_JSON = "not_json"
     INVALID = "invalid"
     TOO_OLD = "too_old"

@@ -1,0 +1,82 @@
+import threading
+import time
+
+import pytest
+
+from dyno.metrics import track_performance
+from dyno.metrics.deadline import deadline
+from tests.unit.metrics.recording import recording
+
+
+@track_performance("S")
+def outer(seconds: float) -> str:
+    with track_performance("S", method="inner"):
+        time.sleep(seconds)
+    return "late but here"
+
+
+@track_performance("S")
+def quick() -> None: ...
+
+
+def test_calls_still_open_before_the_deadline_are_closed_as_timeouts_once() -> None:
+    with recording() as records, deadline(300):
+        assert outer(0.2) == "late but here"
+
+    assert [(record["method"], record["outcome"], record["error_type"]) for record in records] == [
+        ("inner", "error", "Timeout"),
+        ("outer", "error", "Timeout"),
+    ]
+    assert all(140 <= record["duration_ms"] <= 199 for record in records)
+    assert records[0]["parent_event_id"] == records[1]["event_id"]
+
+
+def test_calls_that_end_in_time_are_what_they_are() -> None:
+    with recording() as records, deadline(5_000):
+        outer(0)
+
+    assert [record["outcome"] for record in records] == ["success", "success"]
+
+
+def test_a_deadline_that_is_over_closes_nothing() -> None:
+    with recording() as records:
+        with deadline(300):
+            quick()
+        outer(0.2)
+
+    assert {record["outcome"] for record in records} == {"success"}
+
+
+def test_a_later_deadline_takes_the_place_of_an_earlier_one() -> None:
+    with recording() as records:
+        for _ in range(20):
+            with deadline(50_000):
+                quick()
+        with deadline(300):
+            outer(0.2)
+
+    assert [record["outcome"] for record in records] == ["success"] * 20 + ["error"] * 2
+
+
+def test_what_began_before_the_invocation_is_not_its_business() -> None:
+    with recording() as records, track_performance("S", method="older"), deadline(100):
+        time.sleep(0.12)
+
+    assert records.one["outcome"] == "success"
+
+
+def test_there_is_one_thread_however_many_invocations() -> None:
+    for _ in range(5):
+        with deadline(10_000):
+            pass
+
+    assert sum(thread.name == "dyno-deadline" for thread in threading.enumerate()) == 1
+
+
+def test_an_exception_passes_and_disarms() -> None:
+    with recording() as records:
+        with pytest.raises(KeyError), deadline(300):
+            raise KeyError
+        outer(0.2)
+
+    assert {record["outcome"] for record in records} == {"success"}

@@ -1,0 +1,119 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dyno.metrics.intake import Batch, sort_out
+from dyno.metrics.model import LogBatch, LogEvent, Reason
+
+NOW = datetime(2027, 1, 4, 10, tzinfo=UTC)
+GOOD = {
+    "record": "dyno-call/1",
+    "event_id": "0123456789abcdef-1",
+    "correlation_id": "abc",
+    "sub": None,
+    "service": "S",
+    "method": "m",
+    "outcome": "success",
+    "success": True,
+    "duration_ms": 1.5,
+    "created_at": "2027-01-04T09:59:59.123456Z",
+    "parent_event_id": None,
+    "error_type": None,
+    "error_message": None,
+    "metadata": {"result_keys": ["a"]},
+}
+
+
+def sorted_out(*lines: str) -> Batch:
+    events = [LogEvent(id=f"log-{number}", message=line) for number, line in enumerate(lines)]
+    return sort_out(events, now=NOW, retention_days=400)
+
+
+def line(**changes: Any) -> str:
+    return json.dumps(GOOD | changes)
+
+
+def test_a_record_is_kept_without_what_only_the_log_needs() -> None:
+    batch = sorted_out(line(stack_trace="long", _aws={"Timestamp": 1}, Duration=[1.5], release="r") + "\n")
+
+    (record,) = map(json.loads, batch.records)
+    assert {**record, "record": "dyno-call/1"} == GOOD
+    assert batch.letters == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("{not json dyno-call/1", Reason.NOT_JSON),
+        (line()[:200], Reason.NOT_JSON),
+        (line(event_id=None), Reason.INVALID),
+        (line(event_id="x" * 101), Reason.INVALID),
+        (line(event_id="bad id"), Reason.INVALID),
+        (line(outcome="fine"), Reason.INVALID),
+        (line(outcome="error"), Reason.INVALID),
+        (line(duration_ms="1.5"), Reason.INVALID),
+        (line(duration_ms=-1), Reason.INVALID),
+        (line(duration_ms=float("nan")), Reason.INVALID),
+        (line(duration_ms=float("inf")), Reason.INVALID),
+        (line(service="s" * 201), Reason.INVALID),
+        (line(service=""), Reason.INVALID),
+        (line(created_at="2027-01-04T09:59:59"), Reason.INVALID),
+        (line(created_at="yesterday"), Reason.INVALID),
+        (line(error_message="a\0b"), Reason.INVALID),
+        (line(metadata={"k": ["\0"]}), Reason.INVALID),
+        (line(metadata={"\\\0": 1}), Reason.INVALID),
+        (line(metadata=[1]), Reason.INVALID),
+        (line(error_message="x" * 16_384), Reason.TOO_LONG),
+        (line(created_at="2025-11-30T09:59:59Z"), Reason.TOO_OLD),
+        (line(created_at="0001-01-01T00:00:00+14:00"), Reason.TOO_OLD),
+        (line(created_at="2027-01-05T10:00:01Z"), Reason.FUTURE),
+        (line(created_at="9999-12-31T23:59:59-14:00"), Reason.FUTURE),
+    ],
+)
+def test_a_line_that_cannot_be_stored_is_a_dead_letter_with_its_reason(bad: str, reason: Reason) -> None:
+    batch = sorted_out(line(), bad)
+
+    assert len(batch.records) == 1
+    assert [(letter.letter_id, letter.reason) for letter in batch.letters] == [("log-1", reason)]
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "back\\\\u0000slash", "é𝐀", "a\tb"])
+def test_text_that_only_looks_like_a_nul_is_kept(text: str) -> None:
+    assert json.loads(sorted_out(line(error_message=text)).records[0])["error_message"] == text
+
+
+@pytest.mark.parametrize(
+    "other", ['{"record": "dyno-call/2"}', '{"message": "about dyno-call/1"}', '["dyno-call/1"]', '"x"']
+)
+def test_somebody_elses_json_that_mentions_the_record_is_foreign(other: str) -> None:
+    batch = sorted_out(other)
+
+    assert batch == Batch(foreign=1)
+
+
+@given(st.lists(st.text() | st.builds(line, metadata=st.dictionaries(st.text(), st.floats() | st.text()))))
+def test_every_line_is_something(lines: list[str]) -> None:
+    batch = sorted_out(*lines)
+
+    assert len(batch.records) + len(batch.letters) + batch.foreign == len(lines)
+    for record in batch.records:
+        json.loads(record)
+        assert "\\u0000" not in record.replace("\\\\", "")
+
+
+def test_a_control_message_brings_nothing() -> None:
+    batch = LogBatch.model_validate({"messageType": "CONTROL_MESSAGE", "logEvents": [{"id": "", "message": "hello"}]})
+
+    assert list(batch.events) == []
+
+
+def test_a_letter_is_cut_and_made_storable() -> None:
+    (letter,) = sorted_out("\0\ud800" + "x" * 20_000).letters
+
+    assert len(letter.line) == 16_384
+    assert letter.line.startswith("�?x")
+    assert letter.received_at - NOW == timedelta(0)

@@ -1,0 +1,89 @@
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from unittest import mock
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from dyno.errors import Unavailable
+from dyno.metrics import snapshot
+from dyno.metrics.model import SeriesTotal, Snapshot, Totals
+from dyno.metrics.snapshot import KEY, Snapshots
+
+NOW = datetime(2027, 1, 4, 10, tzinfo=UTC)
+AWS = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+
+
+def taken(version: int) -> Snapshot:
+    series = SeriesTotal(service="S", method="m", outcome="success", duration_ms_sum=1, buckets={3: version})
+    return Snapshot(
+        version=version, taken_at=NOW + timedelta(seconds=version), totals=Totals(series=[series], dead_letters={})
+    )
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    with mock.patch.dict(os.environ, AWS), mock_aws():
+        snapshot._s3.cache_clear()
+        boto3.client("s3").create_bucket(Bucket="snapshots")
+        yield "snapshots"
+    snapshot._s3.cache_clear()
+
+
+def test_there_is_none_before_the_first(bucket: str) -> None:
+    assert Snapshots(bucket).read() is None
+
+
+def test_what_is_written_is_read(bucket: str) -> None:
+    Snapshots(bucket).write(taken(3))
+
+    assert Snapshots(bucket).read() == taken(3)
+
+
+@pytest.mark.parametrize(("first", "second", "kept"), [(3, 5, 5), (5, 3, 5), (5, 5, 5)])
+def test_a_newer_one_is_never_replaced_by_an_older(bucket: str, first: int, second: int, kept: int) -> None:
+    Snapshots(bucket).write(taken(first))
+    Snapshots(bucket).write(taken(second))
+
+    assert Snapshots(bucket).read() == taken(kept)
+
+
+@pytest.mark.parametrize(("between", "kept"), [(4, 5), (7, 7)])
+@pytest.mark.parametrize("before", [(), (3,)])
+def test_one_that_comes_in_between_is_seen(bucket: str, before: tuple[int, ...], between: int, kept: int) -> None:
+    for version in before:
+        Snapshots(bucket).write(taken(version))
+    snapshots, read = Snapshots(bucket), Snapshots._read
+    quicker = iter([between])
+
+    def reading(self: Snapshots) -> object:
+        seen = read(self)
+        for version in quicker:  # once, after the first look
+            Snapshots(bucket).write(taken(version))
+        return seen
+
+    with mock.patch.object(Snapshots, "_read", reading):
+        snapshots.write(taken(5))
+
+    assert snapshots.read() == taken(kept)
+
+
+def test_a_bucket_that_does_not_answer_is_unavailable(bucket: str) -> None:
+    with pytest.raises(Unavailable, match="cannot be read"):
+        Snapshots("no-such-bucket").read()
+
+
+def test_a_writer_that_is_always_outrun_says_so(bucket: str) -> None:
+    with mock.patch.object(Snapshots, "_replace", return_value=False), pytest.raises(Unavailable, match="outrun"):
+        Snapshots(bucket).write(taken(1))
+
+
+def test_without_the_condition_an_older_one_would_win(bucket: str) -> None:
+    """The planted fault: what the conditional write is for."""
+    Snapshots(bucket).write(taken(7))
+
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=taken(5).model_dump_json().encode())
+
+    assert Snapshots(bucket).read() == taken(5)
