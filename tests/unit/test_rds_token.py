@@ -35,5 +35,3 @@ def test_the_token_is_botocores(session_token: str | None) -> None:
         return address, set(query.split("&"))
 
     assert parts(ours) == parts(botocores(session_token))
-
-

@@ -1,5 +1,6 @@
 """Vehicles, dynos, windows and bookings, as they are stored and as the API shows them."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -31,7 +32,7 @@ def _day(given: object) -> object:
     """ISO 8601 calendar dates only: no times, no numbers of seconds."""
     if not isinstance(given, str):
         return given
-    if len(given) != len("YYYY-MM-DD"):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
         raise ValueError("a date is written YYYY-MM-DD")
     return date.fromisoformat(given)
 

@@ -1,0 +1,77 @@
+"""The door of the measurements: reports, exposition, call trees, health."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dyno.auth import Permission
+from dyno.database import engine
+from dyno.http import Door, allow
+from dyno.metrics import deadline, service
+from dyno.metrics.exposition import CONTENT_TYPE
+from dyno.metrics.health import health as check
+from dyno.metrics.model import MAX_HOURS, CallTree, Health, Performance
+from dyno.metrics.snapshot import Snapshots
+from dyno.settings import settings
+
+door = Door(settings)
+
+
+@door.get("/metrics/performance")
+@allow(Permission.VIEW_METRICS)
+def performance(hours: Annotated[int, Query(ge=1, le=MAX_HOURS)] = 24) -> Performance:
+    """Calls, outcomes and percentiles by service and method."""
+    return service.performance(engine(settings()), hours, now=datetime.now(UTC))
+
+
+@door.get("/metrics/calls")
+@allow(Permission.VIEW_METRICS)
+def calls(correlation_id: Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,128}$")]) -> CallTree:
+    """The calls of one request, as a tree."""
+    return service.calls(engine(settings()), correlation_id)
+
+
+@door.get("/metrics/prometheus")
+@allow(Permission.SCRAPE)
+def prometheus() -> Response[str]:
+    """The exposition of the whole fleet of functions; asks no database."""
+    known = settings()
+    text = service.prometheus(
+        Snapshots(known.snapshot_bucket), release=known.release, strategy=known.metrics_strategy
+    )
+    return Response(200, CONTENT_TYPE, text)
+
+
+@door.get("/metrics/health")
+@allow(Permission.VIEW_METRICS)
+def health() -> Response[Health]:
+    """The deep check: each dependency, with its reason; 503 if one fails."""
+    known = settings()
+    checked = check(engine(known), Snapshots(known.snapshot_bucket), now=datetime.now(UTC))
+    return Response(200 if checked.ok else 503, "application/json", checked)
+
+
+@door.get("/health/live")
+@allow(Permission.PUBLIC)
+def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "live"}
+
+
+@door.get("/health/ready")
+@allow(Permission.PUBLIC)
+def ready() -> dict[str, str]:
+    """The process has all it needs to serve; opens no connection, so asking wakes no database."""
+    return {"status": "ready", "release": settings().release}
+
+
+door.check()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer the gateway."""
+    with deadline(context.get_remaining_time_in_millis()):
+        return door.serve(event, context)

@@ -1,0 +1,124 @@
+"""Doors in process: an event in, the answer, the line and the row out."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dyno.database import engine
+from dyno.settings import Settings, settings
+
+EVENTS = Path(__file__).parents[2] / "events"
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test"
+
+
+@dataclass
+class Context:
+    """As much of Lambda's context as the doors read."""
+
+    aws_request_id: str = "lambda-request-id"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 20_000
+
+
+@dataclass
+class Answer:
+    """What the gateway would send."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Caller(StrEnum):
+    """Everybody who may come to a door."""
+
+    USER = "user"
+    POWER_USER = "power_user"
+    ADMIN = "admin"
+    NO_GROUP = "no group"
+    SCRAPER = "scraper"
+    NOBODY = "nobody"
+
+
+def claims(caller: Caller, sub: str | None = None) -> dict[str, str] | None:
+    """The authorizer's claims as AWS hands them over."""
+    expires = {"exp": "Tue Nov 23 18:39:39 UTC 2999", "iss": ISSUER}
+    match caller:
+        case Caller.NOBODY:
+            return None
+        case Caller.SCRAPER:
+            return expires | {"token_use": "access", "client_id": "scraper", "sub": "scraper", "scope": "metrics/read"}
+        case Caller.NO_GROUP:
+            return expires | {"token_use": "id", "aud": "web", "sub": sub or "someone"}
+    return expires | {"token_use": "id", "aud": "web", "sub": sub or str(caller), "cognito:groups": str(caller)}
+
+
+def gateway_event(
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    authorised: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """An event of the REST gateway, made from the real one in events/."""
+    event: dict[str, Any] = json.loads((EVENTS / "auto_allocation.json").read_text())
+    given = {"Content-Type": "application/json"} | (headers or {})
+    event |= {
+        "httpMethod": method,
+        "path": path,
+        "headers": given,
+        "multiValueHeaders": {name: [value] for name, value in given.items()},
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+    }
+    event["requestContext"] |= {"httpMethod": method, "resourcePath": path}
+    event["requestContext"]["authorizer"] = {"claims": authorised} if authorised else None
+    return event
+
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture
+def enter(
+    settings_as: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[[str], None]:
+    """Gives the process the environment of a door that logs in as a role."""
+
+    def give(role: str) -> None:
+        known = settings_as(role)
+        for field in fields(known):
+            value = getattr(known, field.name)
+            monkeypatch.setenv(field.name.upper(), getattr(value, "key", str(value)))
+        settings.cache_clear()
+        request.addfinalizer(engine(settings()).dispose)
+        request.addfinalizer(settings.cache_clear)
+
+    return give
+
+
+@pytest.fixture
+def call(enter: Callable[[str], None]) -> Call:
+    """Calls a door as somebody."""
+
+    def answer(
+        door: ModuleType, method: str, path: str, *, caller: Caller = Caller.USER, sub: str | None = None, **parts: Any
+    ) -> Answer:
+        enter("dyno_metrics" if door.__name__ == "functions.metrics.handler" else "dyno_allocations")
+        event = gateway_event(method, path, authorised=claims(caller, sub), **parts)
+        said = door.handler(event, Context())
+        headers = {name: values[0] for name, values in said["multiValueHeaders"].items()}
+        body = json.loads(said["body"]) if "json" in headers.get("Content-Type", "") else said["body"]
+        return Answer(said["statusCode"], headers, body)
+
+    return answer

@@ -1,0 +1,47 @@
+import pytest
+
+from dyno.errors import InvalidSettings
+from dyno.settings import Settings, Strategy
+
+ENOUGH = {
+    "DATABASE_HOST": "h",
+    "DATABASE_USER": "u",
+    "AWS_REGION": "eu-west-1",
+    "USER_POOL_ISSUER": "i",
+    "USER_POOL_CLIENT_ID": "c",
+    "SCRAPER_CLIENT_ID": "s",
+    "SNAPSHOT_BUCKET": "b",
+}
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    settings = Settings.from_env(ENOUGH)
+
+    assert (settings.database_port, settings.metrics_strategy, settings.horizon_days) == (
+        5432,
+        Strategy.CLOUDWATCH,
+        1825,
+    )
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(InvalidSettings) as wrong:
+        Settings.from_env(
+            {
+                "DATABASE_PORT": "x",
+                "METRICS_STRATEGY": "graphite",
+                "LAB_TIME_ZONE": "Mars/Olympus",
+                "DATABASE_USER": "u",
+            }
+        )
+
+    for name in (
+        "DATABASE_HOST",
+        "DATABASE_PORT",
+        "METRICS_STRATEGY",
+        "LAB_TIME_ZONE",
+        "AWS_REGION",
+        "SNAPSHOT_BUCKET",
+    ):
+        assert name in str(wrong.value)
+    assert "DATABASE_USER" not in str(wrong.value)
