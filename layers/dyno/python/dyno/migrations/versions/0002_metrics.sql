@@ -84,8 +84,8 @@ begin
     return false;
   end if;
   perform pg_advisory_xact_lock(hashtextextended('dyno metrics partitions', 0));
-  if to_regclass('public.' || partition) is not null then       -- somebody made it while we waited
-    return false;
+  if exists (select from pg_class where relname = partition and relnamespace = 'public'::regnamespace) then
+    return false;                                               -- made while we waited; to_regclass would not have noticed
   end if;
   -- Made apart and attached: "create table … partition of" would lock out every reader and writer of metrics.
   execute format('create table public.%I (like public.metrics including defaults including constraints)', partition);

@@ -1,0 +1,186 @@
+"""Calls finished = rows + dead letters, each once, whatever happens on the way."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dyno.metrics import calls, track_performance
+from dyno.metrics.track import Tracker
+from tests.integration.metrics.pipeline import Pipeline, logged
+from tests.unit.metrics.recording import Recorded, recording
+
+
+class Refused(Exception):
+    outcome = "rejected"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A call that makes others, waits for some of them together, and ends well, refused, broken or not in time."""
+
+    form: str
+    end: str
+    children: tuple["Program", ...] = ()
+
+    @property
+    def size(self) -> int:
+        return 1 + sum(child.size for child in self.children)
+
+
+FORMS = st.sampled_from(["function", "coroutine", "generator", "async generator", "block"])
+Body = Callable[[], Coroutine[Any, Any, dict[str, bool]]]
+ENDS = st.sampled_from(["well", "well", "refused", "broken", "late"])
+PROGRAMS = st.recursive(
+    st.builds(Program, FORMS, ENDS),
+    lambda inner: st.builds(Program, FORMS, ENDS, st.lists(inner, max_size=3).map(tuple)),
+    max_leaves=8,
+)
+
+
+async def run(program: Program) -> None:
+    tracked = track_performance("Service", method=program.form, include_metadata=True)
+
+    async def body() -> dict[str, bool]:
+        await asyncio.gather(*(run(child) for child in program.children), return_exceptions=True)
+        return end(program)
+
+    await RUNNERS[program.form](tracked, program, body)
+
+
+def end(program: Program) -> dict[str, bool]:
+    match program.end:
+        case "late":
+            calls.close_as_timeout(0)
+        case "refused":
+            raise Refused("no")
+        case "broken":
+            raise RuntimeError("bob@example.com\0 said no")
+    return {"success": True}
+
+
+async def as_function(tracked: Tracker, program: Program, body: Body) -> None:
+    with suppress(Exception):  # what it cannot wait for runs before it
+        await body()
+    tracked(lambda: end(program))()
+
+
+async def as_coroutine(tracked: Tracker, _program: Program, body: Body) -> None:
+    await tracked(body)()
+
+
+async def as_generator(tracked: Tracker, program: Program, body: Body) -> None:
+    with suppress(Exception):
+        await body()
+
+    @tracked
+    def generator() -> Iterator[Any]:
+        yield 1
+        yield end(program)
+
+    list(generator())
+
+
+async def as_async_generator(tracked: Tracker, _program: Program, body: Body) -> None:
+    @tracked
+    async def generator() -> AsyncIterator[Any]:
+        yield 1
+        yield await body()
+
+    async for _ in generator():
+        pass
+
+
+async def as_block(tracked: Tracker, _program: Program, body: Body) -> None:
+    async with tracked:
+        await body()
+
+
+RUNNERS = {
+    "function": as_function,
+    "coroutine": as_coroutine,
+    "generator": as_generator,
+    "async generator": as_async_generator,
+    "block": as_block,
+}
+
+
+def recorded(programs: list[Program]) -> Recorded:
+    async def run_all() -> None:
+        await asyncio.gather(*(run(program) for program in programs), return_exceptions=True)
+
+    with recording() as records:
+        asyncio.run(run_all())
+    return records
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    programs=st.lists(PROGRAMS, min_size=1, max_size=3),
+    poison=st.lists(st.sampled_from(["{dyno-call/1", '{"record":"dyno-call/1"}', '"half a line']), max_size=3),
+    batch=st.integers(1, 12),
+    seed=st.randoms(use_true_random=False),
+)
+def test_calls_finished_are_rows_and_dead_letters_each_once(
+    shared: Pipeline, programs: list[Program], poison: list[str], batch: int, seed: random.Random
+) -> None:
+    shared.empty()
+    records = recorded(programs)
+    events = logged([*records.lines, *poison])
+
+    deliveries = events + seed.sample(events, len(events) // 2)
+    seed.shuffle(deliveries)
+    for start in range(0, len(deliveries), batch):
+        taken = deliveries[start : start + batch]
+        for _ in range(seed.choice([1, 1, 2])):
+            shared.ingest(seed.sample(taken, len(taken)))
+
+    poisoned = sum(line != '"half a line"' for line in poison)
+    assert len(records) == sum(program.size for program in programs)
+    shared.check_counts(finished=len(records), poison=poisoned)
+
+
+FAULTS = {
+    "a duplicate counted again": (
+        "on conflict (event_id, created_at) do nothing",
+        "on conflict (event_id, created_at) do update set success = excluded.success",
+    ),
+    "a double increment": ("calls = known.calls + excluded.calls", "calls = known.calls + 2 * excluded.calls"),
+    "a rollup that forgets": (
+        "duration_ms_sum = known.duration_ms_sum + excluded.duration_ms_sum",
+        "duration_ms_sum = excluded.duration_ms_sum",
+    ),
+    "a skipped event": (
+        "order by r.event_id, r.created_at",
+        "where r.method <> 'coroutine' order by r.event_id, r.created_at",
+    ),
+    "a letter kept twice": (
+        "on conflict (letter_id) do nothing",
+        "on conflict (letter_id) do update set reason = excluded.reason",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_caught(pipeline: Pipeline, fault: str) -> None:
+    right, wrong = FAULTS[fault]
+    source = pipeline.value("select pg_get_functiondef('ingest'::regproc)")
+    assert right in source
+    records = recorded([Program("coroutine", "well", (Program("block", "broken"), Program("coroutine", "well")))] * 3)
+    events = logged([*records.lines, "{dyno-call/1"])
+
+    pipeline.run(source.replace(right, wrong))
+    try:
+        for batch in (events[:5], events[5:], events):
+            pipeline.ingest(batch)
+    finally:
+        pipeline.run(source)
+
+    with pytest.raises(AssertionError):
+        pipeline.check_counts(finished=len(records), poison=1)
