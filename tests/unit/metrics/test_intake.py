@@ -1,5 +1,8 @@
+import base64
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +106,27 @@ def test_every_line_is_something(lines: list[str]) -> None:
     for record in batch.records:
         json.loads(record)
         assert "\\u0000" not in record.replace("\\\\", "")
+
+
+def test_the_example_event_is_three_records() -> None:
+    event = json.loads((Path(__file__).parents[3] / "events" / "log_batch.json").read_text())
+
+    events = LogBatch.unpack(event).events
+
+    records = sort_out(events, now=datetime(2026, 11, 24, tzinfo=UTC), retention_days=400).records
+    assert [json.loads(record)["outcome"] for record in records] == ["success", "rejected", "success"]
+
+
+def test_half_a_surrogate_pair_does_not_hold_up_its_batch() -> None:
+    batch = {
+        "messageType": "DATA_MESSAGE",
+        "logEvents": [{"id": "1", "message": "\ud800"}, {"id": "2", "message": "b"}],
+    }
+    data = base64.b64encode(gzip.compress(json.dumps(batch).encode())).decode()
+
+    events = LogBatch.unpack({"awslogs": {"data": data}}).events
+
+    assert [event.message for event in events] == ["?", "b"]
 
 
 def test_a_control_message_brings_nothing() -> None:

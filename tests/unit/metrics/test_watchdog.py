@@ -3,8 +3,7 @@ import time
 
 import pytest
 
-from dyno.metrics import track_performance
-from dyno.metrics.deadline import deadline
+from dyno.metrics import deadline, track_performance
 from tests.unit.metrics.recording import recording
 
 
