@@ -2,6 +2,7 @@
 SHELL := bash
 PYTHON ?= python3
 PORT ?= 8000
+STACK ?= run
 ROLE ?= user
 NAME = allocations
 EVENT = events/auto_allocation.json
@@ -27,16 +28,16 @@ lock: ## Resolve pyproject.toml anew into both lock files
 .PHONY: run token demo invoke clean
 
 run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000
-	@exec python -m cdk.local run --port $(PORT)
+	@exec python -m cdk.local --stack $(STACK) run --port $(PORT)
 
 token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 hours
-	@exec python -m cdk.local token --role $(ROLE)
+	@exec python -m cdk.local --stack $(STACK) token --role $(ROLE)
 
 demo: .venv/ready ## Replay the sample lab's 600 requests through the running API
-	@exec python -m cdk.local demo
+	@exec python -m cdk.local --stack $(STACK) demo
 
 invoke: .venv/ready ## Call one function past the gateway: NAME=allocations EVENT=events/auto_allocation.json
-	@exec python -m cdk.local invoke --name $(NAME) --event $(EVENT)
+	@exec python -m cdk.local --stack $(STACK) invoke --name $(NAME) --event $(EVENT)
 
 clean: ## Stop what runs here and forget everything: data, deployment, tools in .run/
 	@if [ -x $(BIN)/python ]; then exec python -m cdk.local clean; else rm -rf .run; fi
@@ -47,14 +48,14 @@ help: ## Show this
 # AWS
 .PHONY: layer deploy user
 
-NAME ?= DynoAgent
+DEPLOYMENT ?= DynoAgent
 STRATEGY ?= cloudwatch
 
 layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
 	@python -m cdk.layers $(if $(RELEASE),--release)
 
 deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
-	@python -m cdk.deploy -c name=$(NAME) -c monitoring=$(STRATEGY) $(ARGS)
+	@python -m cdk.deploy -c name=$(DEPLOYMENT) -c monitoring=$(STRATEGY) $(ARGS)
 
 user: .venv/ready ## Enrol somebody on AWS or change their role: EMAIL=… ROLE=user|power_user|admin
-	@python -m cdk.users --name "$(NAME)" --email "$(EMAIL)" --role "$(ROLE)"
+	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" --role "$(ROLE)"

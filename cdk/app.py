@@ -44,7 +44,12 @@ def add_stacks(app: App, options: Options, stage: Stage) -> None:
     service = ServiceStack(app, f"{options.name}-Service", options=options, stage=stage, data=data)
     MonitoringStack(app, f"{options.name}-Monitoring", options=options, data=data, service=service)
     if stage.checked:
-        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        check(app)
+
+
+def check(app: App) -> None:
+    """Have a synth fail on whatever AwsSolutions finds and no reason excuses."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
 def synthesize(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from cdk import layers
 from cdk.local import toolkit
@@ -23,7 +24,7 @@ def main() -> None:
         cdk = asyncio.run(toolkit.install(Family(Instance.named("deploy"))))
     except (layers.LayerError, LocalStackError) as error:
         sys.exit(str(error))
-    command = [toolkit.node(), cdk, "deploy", "--all", "-c", f"release={_release()}", *sys.argv[1:]]
+    command: list[str | Path] = [toolkit.node(), cdk, "deploy", "--all", "-c", f"release={_release()}", *sys.argv[1:]]
     sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | toolkit.environment(), check=False).returncode)
 
 

@@ -2,28 +2,22 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cdk.constructs.identity import GROUPS
 
-if TYPE_CHECKING:
-    from types_boto3_cognito_idp import CognitoIdentityProviderClient
 
-
-def enrol(email: str, role: str, *, deployment: str) -> str:
+def enrol(pool_id: str, email: str, role: str) -> str:
     """
     Make a user of the pool, or give one another role; what was done, in a line.
 
     Args:
         role: A group of the pool; the user leaves the others.
-        deployment: The stacks' prefix.
-    Raises:
-        ClientError: AWS refused; the stack may not be there.
     """
-    pool_id = _pool_id(deployment)
     pool = boto3.client("cognito-idp")
     created = _create(pool, pool_id, email)
     for group in GROUPS:
@@ -34,13 +28,13 @@ def enrol(email: str, role: str, *, deployment: str) -> str:
     return f"{email} was enrolled already and is now {role}"
 
 
-def _pool_id(deployment: str) -> str:
-    described = boto3.client("cloudformation").describe_stacks(StackName=f"{deployment}-Data")
+def pool_of(described: Mapping[str, Any]) -> str:
+    """The user pool's id, from CloudFormation's description of the data stack."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0].get("Outputs", [])}
-    return outputs["UserPoolId"]
+    return str(outputs["UserPoolId"])
 
 
-def _create(pool: "CognitoIdentityProviderClient", pool_id: str, email: str) -> bool:
+def _create(pool: Any, pool_id: str, email: str) -> bool:  # noqa: ANN401  # boto3 makes its clients at run time
     attributes = {"email": email, "email_verified": "true"}
     try:
         pool.admin_create_user(
@@ -62,7 +56,8 @@ def main() -> None:
     parser.add_argument("--name", default="DynoAgent", help="the deployment's name, as in -c name=")
     arguments = parser.parse_args()
     try:
-        print(enrol(arguments.email, arguments.role, deployment=arguments.name))
+        described = boto3.client("cloudformation").describe_stacks(StackName=f"{arguments.name}-Data")
+        print(enrol(pool_of(described), arguments.email, arguments.role))
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"{arguments.email} is not enrolled: {error}")
 

@@ -105,7 +105,7 @@ class Api(Construct):
         }
         for route in ROUTES:
             self._add(route, integrations[route.function])
-        self._accept()
+        self._accept(options)
 
     def _stage_options(self, options: Options) -> apigateway.StageOptions:
         log = log_group(self, "AccessLog", days=options.log_retention_days) if options.access_logs else None
@@ -143,12 +143,15 @@ class Api(Construct):
             reason = "Probes have no token; it says up or down, opens no connection and is throttled."
             accept(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
 
-    def _accept(self) -> None:
+    def _accept(self, options: Options) -> None:
         if role := self.rest.node.try_find_child("CloudWatchRole"):
             policy = "Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
             accept(
                 role, {f"AwsSolutions-IAM4[{policy}]": "What API Gateway's guide asks of the account's role for logs."}
             )
+        if not options.access_logs:
+            reason = "This deployment chose -c access_logs=off: the log's role is the whole account's in the region."
+            accept(self.rest, {"AwsSolutions-APIG1": reason, "AwsSolutions-APIG6": reason})
         accept(
             self.rest,
             {

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aws_cdk import aws_cloudwatch as cloudwatch
-from dyno.metrics import catalogue
 
 from cdk.monitoring.calls import metric_of, shown
 from cdk.monitoring.platform import INGEST_FAILURES, Platform
 from cdk.options import Strategy
+from dyno.metrics import catalogue
 
 SLOW_MS = 2_000
 """An allocation takes some tens of milliseconds; at this p95 people notice."""
@@ -45,7 +45,7 @@ def rules(strategy: Strategy, namespace: str, platform: Platform) -> list[Rule]:
 
 def _of_calls(strategy: Strategy, namespace: str) -> Iterable[Rule]:
     objectives = {
-        catalogue.ERRORS: ("Allocations break; see 'Latest calls that broke'.", "Sum", 1, 1),
+        catalogue.ERRORS: ("Allocations break; see 'Recent calls that broke'.", "Sum", 1, 1),
         catalogue.DURATION: ("Allocations are slow; see the database's capacity.", "p95", SLOW_MS, 3),
     }
     for metric in shown(strategy):

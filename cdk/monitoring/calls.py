@@ -3,9 +3,9 @@
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
-from dyno.metrics import catalogue
 
 from cdk.options import Strategy
+from dyno.metrics import catalogue
 
 PERIOD = Duration.minutes(5)
 THIRD, HALF, WHOLE = 8, 12, 24
@@ -80,15 +80,16 @@ def _search(metric: catalogue.CallMetric, namespace: str, statistic: str) -> clo
 
 def _query(metric: catalogue.CallMetric, log_group: logs.ILogGroup) -> cloudwatch.LogQueryWidget:
     """The same number from the record lines."""
-    if metric.source is catalogue.Source.DURATION_MS:
-        shown_value = ", ".join(f"pct(duration_ms, {level}) as p{level}_ms" for level in (50, 95, 99))
-    else:
-        shown_value = f"sum(outcome = '{metric.source}') as {metric.name}"
     filters = [f"record = '{catalogue.RECORD}'", *_only(metric)]
+    if metric.source is catalogue.Source.DURATION_MS:
+        value = ", ".join(f"pct(duration_ms, {level}) as p{level}_ms" for level in (50, 95, 99))
+    else:
+        filters.append(f"outcome = '{metric.source}'")
+        value = f"count(*) as {metric.name}"
     return cloudwatch.LogQueryWidget(
         title=f"{metric.name}, from the log",
         log_group_names=[log_group.log_group_name],
-        query_lines=[*(f"filter {line}" for line in filters), f"stats {shown_value} by service, method"],
+        query_lines=[*(f"filter {line}" for line in filters), f"stats {value} by service, method"],
         view=cloudwatch.LogQueryVisualizationType.TABLE,
         width=THIRD,
     )
@@ -102,7 +103,7 @@ def _only(metric: catalogue.CallMetric) -> list[str]:
 
 def _failures(log_group: logs.ILogGroup) -> cloudwatch.LogQueryWidget:
     return cloudwatch.LogQueryWidget(
-        title="Latest calls that broke",
+        title="Recent calls that broke",
         log_group_names=[log_group.log_group_name],
         query_lines=[
             "fields @timestamp, service, method, error_type, error_message, correlation_id",

@@ -18,7 +18,7 @@ from cdk.constructs.storage import FailedBatches, Snapshot
 from cdk.options import Options
 from cdk.stage import ROOT, Stage
 
-MIGRATIONS = ROOT / "layers" / "dyno" / "python" / "dyno" / "migrations"
+DYNO = ROOT / "layers" / "dyno" / "python" / "dyno"
 
 
 class DataStack(Stack):
@@ -51,7 +51,7 @@ class DataStack(Stack):
             self,
             "Bootstrap",
             function=self.bootstrap.function,
-            sources=[MIGRATIONS / "bootstrap.py"],
+            sources=[DYNO / "bootstrap.py"],
             timeout=Duration.seconds(self._stage.resource_timeout_s),
         )
         bootstrap.node.add_dependency(self.database.cluster)
@@ -115,4 +115,4 @@ class DataStack(Stack):
 
 
 def _migrations() -> list[Path]:
-    return [*MIGRATIONS.rglob("*.py"), *MIGRATIONS.rglob("*.sql")]
+    return [path for kind in ("*.py", "*.sql") for path in (DYNO / "migrations").rglob(kind)]

@@ -1,0 +1,278 @@
+"""What must hold of every template; each check gives its findings, none if all is well."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from tests.infrastructure.template import LONG, Template, as_list, references, resources, strings, text
+
+LAMBDA_POLICY_LIMIT = 20_480
+"""Bytes of a function's resource policy; Lambda's quota."""
+
+NO_WAY_OUT = {
+    "AWS::EC2::EIP",
+    "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::Route",
+    "AWS::EC2::TransitGatewayAttachment",
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::EC2::VPCPeeringConnection",
+}
+
+# Names that are unique only within a resource of this deployment, or that need not be unique at all.
+HARMLESS_NAMES = {
+    ("AWS::ApiGateway::Authorizer", "Name"),
+    ("AWS::ApiGateway::RestApi", "Name"),
+    ("AWS::ApiGateway::Stage", "StageName"),
+    ("AWS::Cognito::UserPoolGroup", "GroupName"),
+    ("AWS::Cognito::UserPoolResourceServer", "Identifier"),
+    ("AWS::Cognito::UserPoolResourceServer", "Name"),
+    ("AWS::IAM::Policy", "PolicyName"),
+    ("AWS::Logs::SubscriptionFilter", "FilterName"),
+    ("AWS::RDS::DBCluster", "DatabaseName"),
+    ("AWS::CloudWatch::Alarm", "MetricName"),
+    ("AWS::RDS::DBCluster", "MasterUsername"),
+    ("AWS::RDS::DBInstance", "CACertificateIdentifier"),
+    # The one name that people look for; derived from the deployment's.
+    ("AWS::CloudWatch::Dashboard", "DashboardName"),
+}
+
+STATEFUL = {
+    "AWS::Cognito::UserPool",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+}
+
+
+def policy_sizes(template: Template) -> dict[str, int]:
+    """Bytes of each function's resource policy, with every unknown value as long as it gets."""
+    statements = defaultdict(list)
+    for name, permission in resources(template, "AWS::Lambda::Permission").items():
+        given = permission["Properties"]
+        (function,) = references(given["FunctionName"])
+        statements[function].append(
+            {
+                "Sid": f"{LONG}-{name}",
+                "Effect": "Allow",
+                "Principal": {"Service": given["Principal"]},
+                "Action": given["Action"],
+                "Resource": f"arn:aws:lambda:ap-southeast-2:123456789012:function:{LONG}",
+                "Condition": {"ArnLike": {"AWS:SourceArn": text(given.get("SourceArn", ""), LONG)}},
+            }
+        )
+    return {name: len(json.dumps({"Statement": each, "Version": "2012-10-17"})) for name, each in statements.items()}
+
+
+def too_large_policies(template: Template) -> list[str]:
+    """Functions whose resource policy AWS would refuse."""
+    return [name for name, size in policy_sizes(template).items() if size >= LAMBDA_POLICY_LIMIT]
+
+
+def foreign_buckets(template: Template) -> list[str]:
+    """What the way to S3 admits beside this stack's snapshot and CloudFormation's bucket for answers."""
+    findings = []
+    for endpoint in resources(template, "AWS::EC2::VPCEndpoint").values():
+        document = endpoint["Properties"].get("PolicyDocument")
+        if document is None:
+            findings.append("an endpoint without a policy admits everything")
+            continue
+        for statement in document["Statement"]:
+            findings += [f"action {action}" for action in as_list(statement["Action"]) if "*" in action]
+            findings += [text(arn) for arn in as_list(statement["Resource"]) if not _admissible(statement, text(arn))]
+    return findings
+
+
+def _admissible(statement: Mapping[str, Any], arn: str) -> bool:
+    if arn == "arn:<AWS::Partition>:s3:::cloudformation-custom-resource-response-<AWS::Region>/*":
+        return as_list(statement["Action"]) == ["s3:PutObject"]
+    ours = statement.get("Condition") == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+    return ours and re.fullmatch(r"<SnapshotBucket\w+\.Arn>(/exposition/snapshot\.json)?", arn) is not None
+
+
+def cycles(template: Template) -> list[str]:
+    """Resources that wait for each other."""
+    known = template["Resources"]
+    graph = {
+        name: {target for target in (*references(r), *as_list(r.get("DependsOn", []))) if target in known}
+        for name, r in known.items()
+    }
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return [" -> ".join(error.args[1])]
+    return []
+
+
+def dangling(template: Template) -> list[str]:
+    """References to what is not in the template."""
+    known = {*template["Resources"], *template.get("Parameters", {})}
+    wanted = {
+        target for r in template["Resources"].values() for target in (*references(r), *as_list(r.get("DependsOn", [])))
+    }
+    wanted |= set(references(template.get("Outputs", {})))
+    return sorted(target for target in wanted - known if not target.startswith("AWS::"))
+
+
+def backward_imports(stacks: Iterable[Template]) -> list[str]:
+    """Imports of what no earlier stack exports."""
+    exported: set[str] = set()
+    findings = []
+    for template in stacks:
+        findings += [name for name in _imports(template) if name not in exported]
+        exported |= {output["Export"]["Name"] for output in template.get("Outputs", {}).values() if "Export" in output}
+    return findings
+
+
+def _imports(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("Fn::ImportValue"), str):
+            yield value["Fn::ImportValue"]
+        for part in value.values():
+            yield from _imports(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _imports(part)
+
+
+def latest(template: Template) -> list[str]:
+    """Versions that are whatever is newest; a function's own $LATEST is not one."""
+    return [each for each in strings(template) if re.search(r"(?<!\$)\blatest\b", each, re.IGNORECASE)]
+
+
+def ways_out(template: Template) -> list[str]:
+    """Resources through which the network could reach the internet, or be reached."""
+    findings = [name for name, r in template["Resources"].items() if r["Type"] in NO_WAY_OUT]
+    for name, subnet in resources(template, "AWS::EC2::Subnet").items():
+        if subnet["Properties"].get("MapPublicIpOnLaunch"):
+            findings.append(name)
+    for name, instance in resources(template, "AWS::RDS::DBInstance").items():
+        if instance["Properties"].get("PubliclyAccessible") is not False:
+            findings.append(name)
+    return findings
+
+
+def fixed_names(template: Template) -> list[str]:
+    """Physical names written out, which a second deployment could not have."""
+    return [
+        f"{logical_id}.{key}"
+        for logical_id, r in template["Resources"].items()
+        for key, value in r.get("Properties", {}).items()
+        if re.search(r"(Name|Identifier|Alias|Domain)$", key, re.IGNORECASE)
+        and isinstance(value, str)
+        and (r["Type"], key) not in HARMLESS_NAMES
+        and not r["Type"].startswith("Custom::")
+    ]
+
+
+def not_retained(template: Template) -> list[str]:
+    """Stateful resources that a deletion or replacement would take with it."""
+    return [
+        name
+        for name, r in template["Resources"].items()
+        if r["Type"] in STATEFUL and {r.get("DeletionPolicy"), r.get("UpdateReplacePolicy")} != {"Retain"}
+    ]
+
+
+def not_encrypted(template: Template) -> list[str]:
+    """Storage, topics and buckets in the clear, or reachable so."""
+    findings = []
+    for name, r in template["Resources"].items():
+        given = r.get("Properties", {})
+        if r["Type"] == "AWS::RDS::DBCluster" and given.get("StorageEncrypted") is not True:
+            findings.append(name)
+        if r["Type"] == "AWS::SNS::Topic" and "KmsMasterKeyId" not in given:
+            findings.append(name)
+        if r["Type"] == "AWS::S3::Bucket" and not ("BucketEncryption" in given and name in _tls_only(template)):
+            findings.append(name)
+        if r["Type"] == "AWS::RDS::DBClusterParameterGroup" and given["Parameters"].get("rds.force_ssl") != "1":
+            findings.append(name)
+    return findings
+
+
+def _tls_only(template: Template) -> set[str]:
+    return {
+        name
+        for policy in resources(template, "AWS::S3::BucketPolicy").values()
+        if any(
+            s["Effect"] == "Deny" and s.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            for s in policy["Properties"]["PolicyDocument"]["Statement"]
+        )
+        for name in references(policy["Properties"]["Bucket"])
+    }
+
+
+def routes(template: Template) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
+    """By method and path: the kind of authorization, and the scopes it asks for."""
+    parts = {name: r["Properties"] for name, r in resources(template, "AWS::ApiGateway::Resource").items()}
+
+    def path(resource_id: Any) -> str:
+        (name,) = references(resource_id)
+        return f"{path(parts[name]['ParentId'])}/{parts[name]['PathPart']}" if name in parts else ""
+
+    found = {}
+    for method in resources(template, "AWS::ApiGateway::Method").values():
+        given = method["Properties"]
+        kind = (
+            given["AuthorizationType"] if "AuthorizerId" in given or given["AuthorizationType"] == "NONE" else "broken"
+        )
+        scopes = tuple(text(scope) for scope in given.get("AuthorizationScopes", ()))
+        found[given["HttpMethod"], path(given["ResourceId"])] = (kind, scopes)
+    return found
+
+
+def permissions(template: Template) -> dict[str, set[tuple[str, str, str]]]:
+    """By role: effect, action and resource of everything its policies say."""
+    said: dict[str, set[tuple[str, str, str]]] = {name: set() for name in resources(template, "AWS::IAM::Role")}
+    for policy in resources(template, "AWS::IAM::Policy").values():
+        for role in policy["Properties"]["Roles"]:
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                said[role["Ref"]] |= {
+                    (statement["Effect"], action, text(resource))
+                    for action in as_list(statement["Action"])
+                    for resource in as_list(statement["Resource"])
+                }
+    return said
+
+
+def shared_roles(template: Template) -> list[str]:
+    """Roles that more than one function has."""
+    users = defaultdict(list)
+    for name, function in resources(template, "AWS::Lambda::Function").items():
+        (role,) = references(function["Properties"]["Role"])
+        users[role].append(name)
+    return [role for role, functions in users.items() if len(functions) > 1]
+
+
+def dashboard(template: Template) -> list[dict[str, Any]]:
+    """The widgets' properties."""
+    (board,) = resources(template, "AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(text(board["Properties"]["DashboardBody"]))["widgets"]
+    return [widget["properties"] | {"type": widget["type"]} for widget in widgets]
+
+
+def watched(template: Template) -> set[tuple[str, str]]:
+    """Namespace and name of every metric on the dashboard or behind an alarm."""
+    found = set()
+    for widget in dashboard(template):
+        for metric in widget.get("metrics", ()):
+            if isinstance(metric[0], dict):
+                namespace, name = re.findall(r"\{([^,]+),.*MetricName=\"(\w+)\"", metric[0]["expression"])[0]
+                found.add((namespace, name))
+            else:
+                found.add((metric[0], metric[1]))
+    for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
+        found.add((alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"]))
+    return found
+
+
+def without_source(template: Template, emitted: Iterable[str], namespace: str) -> set[tuple[str, str]]:
+    """Metrics that are watched and that nothing emits."""
+    platform = {"AWS/ApiGateway", "AWS/Lambda", "AWS/RDS"}
+    ours = {(namespace, name) for name in emitted}
+    return {metric for metric in watched(template) if metric not in ours and metric[0] not in platform}

@@ -1,0 +1,131 @@
+"""The layers: compiled by a Python that runs, from downloads that are what was pinned."""
+
+import base64
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdk import layers
+from cdk.layers import LayerError
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIE+/==\n-----END CERTIFICATE-----\n"
+
+
+def module(count: int) -> str:
+    """What the package's defaults.js looks like."""
+    lines = ["'-----BEGIN CERTIFICATE-----\\n' +", "'MIIE+/==\\n' +", "'-----END CERTIFICATE-----\\n',"]
+    return '"use strict";\nexports.defaults = void 0;\nexports.defaults = [\n' + "\n".join(lines * count) + "\n];\n"
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place to build in, with a source of its own, no network and no Python but what a test puts on PATH."""
+    source = tmp_path / "source"
+    (source / "dyno" / "__pycache__").mkdir(parents=True)
+    (source / "dyno" / "__init__.py").write_text("ANSWER = 42\n")
+    (source / "dyno" / "__pycache__" / "stale.pyc").write_bytes(b"stale")
+    monkeypatch.setattr(layers, "SOURCE", source)
+    monkeypatch.setattr(layers, "BUILT", tmp_path / "built")
+    monkeypatch.setattr(layers, "_install", lambda target: (target / "pydantic.py").write_text("INSTALLED = True\n"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def put_on_path(workshop: Path, script: str) -> None:
+    """A python3.13 that is a shell script."""
+    python = workshop / "bin" / "python3.13"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+
+
+def test_a_shim_that_only_talks_is_no_compiler(workshop: Path) -> None:
+    put_on_path(workshop, 'echo "pyenv: python3.13: command not found" >&2; exit 127')
+
+    assert layers.find_compiler() is None
+
+
+def test_another_version_is_no_compiler(workshop: Path) -> None:
+    put_on_path(workshop, "echo 3.12")
+
+    assert layers.find_compiler() is None
+
+
+def test_a_python_that_runs_is_a_compiler(workshop: Path) -> None:
+    put_on_path(workshop, "echo 3.13")
+
+    assert layers.find_compiler() == ["python3.13"]
+
+
+def test_a_pythons_place_in_pyenv_is_found_behind_its_shim(workshop: Path) -> None:
+    put_on_path(workshop, "exit 127")
+    real = workshop / ".pyenv" / "versions" / "3.13.0" / "bin" / "python3"
+    real.parent.mkdir(parents=True)
+    real.write_text("#!/bin/sh\necho 3.13\n")
+    real.chmod(0o755)
+
+    assert layers.find_compiler() == [str(real)]
+
+
+def test_without_a_compiler_the_layers_are_built_and_it_is_said(
+    workshop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = layers.build()
+
+    assert "not compiled" in capsys.readouterr().err
+    assert (built.dyno.path / "python" / "dyno" / "__init__.py").read_text() == "ANSWER = 42\n"
+    assert not list(built.dyno.path.rglob("*.pyc"))
+
+
+def test_a_release_refuses_to_be_uncompiled(workshop: Path) -> None:
+    with pytest.raises(LayerError, match="not compiled"):
+        layers.build(release=True)
+
+
+def test_a_layer_is_built_again_only_if_its_source_changes(workshop: Path) -> None:
+    first = layers.build().dyno
+    mark = first.path / "mark"
+    mark.touch()
+
+    again = layers.build().dyno
+    unchanged = mark.exists()
+    (layers.SOURCE / "dyno" / "__init__.py").write_text("ANSWER = 43\n")
+    changed = layers.build().dyno
+
+    assert again == first
+    assert unchanged
+    assert changed.fingerprint != first.fingerprint
+    assert not mark.exists()
+
+
+def test_a_layer_whose_building_was_cut_short_is_built_again(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> None:
+        raise LayerError("no network")
+
+    with monkeypatch.context() as cut_short:
+        cut_short.setattr(layers, "_install", fail)
+        with pytest.raises(LayerError, match="no network"):
+            layers.build()
+
+    assert (layers.build().dependencies.path / "python" / "pydantic.py").exists()
+
+
+def test_every_certificate_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert layers.certificates(module(layers.CERTIFICATE_COUNT)) == CERTIFICATE * layers.CERTIFICATE_COUNT
+
+
+def test_a_certificate_too_few_would_be_found() -> None:
+    with pytest.raises(LayerError, match="114 certificates"):
+        layers.certificates(module(layers.CERTIFICATE_COUNT - 1))
+
+
+def test_only_the_pinned_archive_is_taken() -> None:
+    integrity = "sha512-" + base64.b64encode(hashlib.sha512(b"pinned").digest()).decode()
+
+    layers.check_integrity(b"pinned", integrity)
+    with pytest.raises(LayerError, match="not what was pinned"):
+        layers.check_integrity(b"planted", integrity)

@@ -1,0 +1,150 @@
+"""This machine is AWS but for what cdk/local/stage.py says."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdk.local import stage
+from tests.infrastructure import checks
+from tests.infrastructure.template import Template, Templates, only, resources, starting
+
+# The gateway's log of requests: a choice of cdk/local/stage.py, not something the emulator does not know.
+OF_ACCESS_LOGS = ("ApiAccessLog", "ApiRestCloudWatchRole", "ApiRestAccount")
+
+
+def missing_here(aws: Template, local: Template) -> dict[str, str]:
+    """Types of what AWS has and this machine lacks, by logical id."""
+    return {
+        name: r["Type"]
+        for name, r in aws["Resources"].items()
+        if name not in local["Resources"] and not name.startswith((*OF_ACCESS_LOGS, "ApiRestDeployment"))
+    }
+
+
+def differences(aws: Any, local: Any, path: str = "") -> set[str]:
+    """Paths at which two resources differ."""
+    if isinstance(aws, dict) and isinstance(local, dict):
+        return {
+            found
+            for key in aws.keys() | local.keys()
+            for found in differences(aws.get(key), local.get(key), f"{path}.{key}".lstrip("."))
+        }
+    return set() if aws == local else {path}
+
+
+def test_aws_has_everything_this_machine_lacks(aws: Templates, local: Templates) -> None:
+    lacking = {
+        type_ for one, other in zip(aws.all, local.all, strict=True) for type_ in missing_here(one, other).values()
+    }
+
+    assert lacking == stage.UNSUPPORTED
+
+
+def test_this_machine_has_nothing_that_aws_lacks(aws: Templates, local: Templates) -> None:
+    for one, other in zip(aws.all, local.all, strict=True):
+        own = other["Resources"].keys() - one["Resources"].keys()
+        assert {name for name in own if not name.startswith("ApiRestDeployment")} == set()
+
+
+def test_what_differs_is_the_database_its_proof_the_layers_and_the_patience(aws: Templates, local: Templates) -> None:
+    differing = {
+        (r["Type"], difference)
+        for one, other in zip(aws.all, local.all, strict=True)
+        for name, r in one["Resources"].items()
+        if name in other["Resources"]
+        for difference in differences(
+            {key: r.get(key) for key in ("Type", "Properties")},
+            {key: other["Resources"][name].get(key) for key in ("Type", "Properties")},
+        )
+    }
+    variables = "Properties.Environment.Variables."
+
+    assert differing == {
+        ("AWS::ApiGateway::RestApi", "Properties.Tags"),
+        ("AWS::ApiGateway::Stage", "Properties.AccessLogSetting"),
+        # Its name is a hash of the API's.
+        ("AWS::ApiGateway::Stage", "Properties.DeploymentId.Ref"),
+        ("AWS::ApiGateway::Stage", "Properties.MethodSettings"),
+        ("AWS::ApiGateway::Stage", "Properties.Tags"),
+        ("AWS::Lambda::Function", f"{variables}CLUSTER_ARN"),
+        ("AWS::Lambda::Function", f"{variables}SECRET_ARN"),
+        ("AWS::Lambda::Function", f"{variables}DATABASE_AUTH"),
+        ("AWS::Lambda::Function", f"{variables}DATABASE_CA_FILE"),
+        ("AWS::Lambda::Function", f"{variables}DATABASE_HOST"),
+        ("AWS::Lambda::Function", f"{variables}DATABASE_PORT"),
+        ("AWS::Lambda::LayerVersion", "Properties.Content.S3Key"),
+        ("Custom::Bootstrap", "Properties.ServiceTimeout"),
+        ("Custom::Migrate", "Properties.ServiceTimeout"),
+    }
+
+
+def test_a_function_forgotten_here_would_be_found(aws: Templates, local: Templates) -> None:
+    spoilt = local.planted().service
+    del spoilt["Resources"]["AllocationsFunctionFC2E7F5C"]
+
+    assert missing_here(aws.service, spoilt) == {"AllocationsFunctionFC2E7F5C": "AWS::Lambda::Function"}
+
+
+def test_functions_here_find_the_database_they_are_told(local: Templates) -> None:
+    told = starting(local.service, "AWS::Lambda::Function", "Allocations")["Properties"]["Environment"]["Variables"]
+    bootstrap = starting(local.data, "AWS::Lambda::Function", "BootstrapFunction")["Properties"]["Environment"][
+        "Variables"
+    ]
+
+    assert (told["DATABASE_HOST"], told["DATABASE_PORT"]) == ("127.0.0.1", "5433")
+    assert (told["DATABASE_AUTH"], told["DATABASE_CA_FILE"]) == ("trust", "")
+    assert bootstrap == {"DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": "5433", "DATABASE_NAME": "dyno"}
+
+
+def test_the_api_here_has_the_id_that_the_front_knows(local: Templates) -> None:
+    tags = only(local.service, "AWS::ApiGateway::RestApi")["Properties"]["Tags"]
+
+    assert {"Key": "ms-custom-id", "Value": "dyn0dyn0"} in tags
+
+
+def test_nothing_unknown_and_nothing_reserved_is_left_here(local: Templates) -> None:
+    for template in local.all:
+        assert not {r["Type"] for r in template["Resources"].values()} & stage.UNSUPPORTED
+        for function in resources(template, "AWS::Lambda::Function").values():
+            assert "ReservedConcurrentExecutions" not in function["Properties"]
+
+
+def test_dropping_takes_what_waits_for_the_dropped_along_no_further() -> None:
+    template = {
+        "Resources": {
+            "Hole": {"Type": "AWS::EC2::FlowLog"},
+            "One": {"Type": "AWS::S3::Bucket", "DependsOn": "Hole"},
+            "Two": {"Type": "AWS::S3::Bucket", "DependsOn": ["Hole", "One"]},
+        },
+        "Outputs": {"Kept": {"Value": 1}},
+    }
+
+    dropped = stage.without(template, frozenset({"AWS::EC2::FlowLog"}))
+
+    assert dropped == {
+        "Resources": {"One": {"Type": "AWS::S3::Bucket"}, "Two": {"Type": "AWS::S3::Bucket", "DependsOn": ["One"]}},
+        "Outputs": {"Kept": {"Value": 1}},
+    }
+    assert checks.dangling(dropped) == []
+
+
+def test_a_changed_template_is_uploaded_under_another_name(local: Templates) -> None:
+    manifest = (local.folder / "manifest.json").read_text()
+
+    for template in Path(local.folder).glob("*.template.json"):
+        digest = hashlib.sha256(template.read_bytes()).hexdigest()
+        stack = template.name.removesuffix(".template.json")
+        assert digest in (local.folder / f"{stack}.assets.json").read_text()
+        assert digest in manifest
+        assert json.loads(template.read_text())
+
+
+@pytest.mark.parametrize("port", ["5433", "6000"])
+def test_the_port_is_the_supervisors_choice(port: str) -> None:
+    address = stage.local({"database_port": port}).database
+
+    assert address is not None
+    assert (address.host, address.port) == ("127.0.0.1", port)

@@ -1,0 +1,263 @@
+"""Rules for every template of every strategy. Beside each: a fault planted in a good template, which it must find."""
+
+import json
+
+import pytest
+
+from tests.infrastructure import checks
+from tests.infrastructure.template import Templates, only, resources, starting, text
+
+FROZEN = {
+    "DatabaseCluster5B53A178": "AWS::RDS::DBCluster",
+    "DatabaseClusterWriterD43085C6": "AWS::RDS::DBInstance",
+    "DatabaseMaster5784D55C": "AWS::SecretsManager::Secret",
+    "FailedBatchesBucketD51F47E2": "AWS::S3::Bucket",
+    "IdentityPool9E5AED46": "AWS::Cognito::UserPool",
+    "SnapshotBucket0C603D6F": "AWS::S3::Bucket",
+}
+"""Another logical id is another resource: the data would stay behind in an orphan."""
+
+PERMISSION = {
+    "Type": "AWS::Lambda::Permission",
+    "Properties": {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": {"Fn::GetAtt": ["AllocationsFunctionFC2E7F5C", "Arn"]},
+        "Principal": "apigateway.amazonaws.com",
+        "SourceArn": {"Fn::Join": ["", ["arn:aws:execute-api:", {"Ref": "AWS::Region"}, "/prod/GET/allocations"]]},
+    },
+}
+
+
+def test_no_functions_policy_outgrows_lambdas_limit(each: Templates) -> None:
+    assert [checks.too_large_policies(template) for template in each.all] == [[], [], []]
+    assert len(checks.policy_sizes(each.service)) == 3
+
+
+def test_a_policy_of_two_permissions_a_method_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    spoilt["Resources"] |= {f"Permission{number}": PERMISSION for number in range(72)}
+
+    assert checks.too_large_policies(spoilt) == ["AllocationsFunctionFC2E7F5C"]
+
+
+def test_the_way_to_s3_admits_only_the_snapshot_and_answers_to_cloudformation(each: Templates) -> None:
+    endpoint = only(each.data, "AWS::EC2::VPCEndpoint")
+    admitted = {text(s["Resource"]) for s in endpoint["Properties"]["PolicyDocument"]["Statement"]}
+
+    assert checks.foreign_buckets(each.data) == []
+    assert "arn:<AWS::Partition>:s3:::cloudformation-custom-resource-response-<AWS::Region>/*" in admitted
+    assert len(admitted) == 3
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:*", "Resource": {"Fn::GetAtt": ["SnapshotBucket0C603D6F", "Arn"]}},
+        {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::somebody-elses/*"},
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::GetAtt": ["SnapshotBucket0C603D6F", "Arn"]}},
+    ],
+    ids=["every bucket", "every action", "another bucket", "every account"],
+)
+def test_a_wider_way_to_s3_would_be_found(aws: Templates, statement: dict[str, object]) -> None:
+    spoilt = aws.planted().data
+    only(spoilt, "AWS::EC2::VPCEndpoint")["Properties"]["PolicyDocument"]["Statement"].append(statement)
+
+    assert checks.foreign_buckets(spoilt) != []
+
+
+def test_no_policy_on_the_way_to_s3_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    del only(spoilt, "AWS::EC2::VPCEndpoint")["Properties"]["PolicyDocument"]
+
+    assert checks.foreign_buckets(spoilt) != []
+
+
+def test_nothing_waits_for_itself_and_every_reference_is_there(each: Templates, local: Templates) -> None:
+    for template in (*each.all, *local.all):
+        assert checks.cycles(template) == []
+        assert checks.dangling(template) == []
+    assert checks.backward_imports(each.all) == []
+    assert checks.backward_imports(local.all) == []
+
+
+def test_a_cycle_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    only(spoilt, "AWS::RDS::DBCluster")["DependsOn"] = ["Migrate"]
+
+    assert checks.cycles(spoilt) != []
+
+
+def test_a_reference_to_nothing_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    del spoilt["Resources"]["SnapshotBucket0C603D6F"]
+
+    assert checks.dangling(spoilt) == ["SnapshotBucket0C603D6F"]
+
+
+def test_an_import_from_a_later_stack_would_be_found(aws: Templates) -> None:
+    assert checks.backward_imports(reversed(aws.all)) != []
+
+
+def test_every_version_is_pinned(each: Templates) -> None:
+    assert [checks.latest(template) for template in each.all] == [[], [], []]
+
+
+def test_an_image_called_latest_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    spoilt["Resources"]["Task"] = {
+        "Type": "AWS::ECS::TaskDefinition",
+        "Properties": {"Image": "prom/prometheus:latest"},
+    }
+
+    assert checks.latest(spoilt) == ["prom/prometheus:latest"]
+
+
+def test_the_network_has_no_way_out_or_in(each: Templates) -> None:
+    assert [checks.ways_out(template) for template in each.all] == [[], [], []]
+
+
+@pytest.mark.parametrize("type_", ["AWS::EC2::NatGateway", "AWS::EC2::InternetGateway", "AWS::EC2::Route"])
+def test_a_way_out_would_be_found(aws: Templates, type_: str) -> None:
+    spoilt = aws.planted().data
+    spoilt["Resources"]["Hole"] = {"Type": type_, "Properties": {}}
+
+    assert checks.ways_out(spoilt) == ["Hole"]
+
+
+def test_a_public_subnet_or_database_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    only(spoilt, "AWS::RDS::DBInstance")["Properties"]["PubliclyAccessible"] = True
+    starting(spoilt, "AWS::EC2::Subnet", "NetworkVpcIsolatedSubnet1")["Properties"]["MapPublicIpOnLaunch"] = True
+
+    assert len(checks.ways_out(spoilt)) == 2
+
+
+def test_names_are_derived_but_the_dashboards(each: Templates) -> None:
+    board = only(each.monitoring, "AWS::CloudWatch::Dashboard")
+
+    assert [checks.fixed_names(template) for template in each.all] == [[], [], []]
+    assert board["Properties"]["DashboardName"] == "DynoAgent-Production"
+
+
+@pytest.mark.parametrize(
+    ("type_", "key"),
+    [
+        ("AWS::S3::Bucket", "BucketName"),
+        ("AWS::Cognito::UserPoolDomain", "Domain"),
+        ("AWS::RDS::DBCluster", "DBClusterIdentifier"),
+        ("AWS::SecretsManager::Secret", "Name"),
+    ],
+)
+def test_a_fixed_name_would_be_found(aws: Templates, type_: str, key: str) -> None:
+    spoilt = aws.planted().data
+    next(iter(resources(spoilt, type_).values()))["Properties"][key] = "dyno-agent"
+
+    assert len(checks.fixed_names(spoilt)) == 1
+
+
+def test_what_is_stateful_is_kept_under_the_name_it_has(each: Templates) -> None:
+    stateful = {name: r["Type"] for name, r in each.data["Resources"].items() if r["Type"] in checks.STATEFUL}
+
+    assert stateful == FROZEN
+    assert [checks.not_retained(template) for template in each.all] == [[], [], []]
+    assert starting(each.service, "AWS::Logs::LogGroup", "CallLog")["DeletionPolicy"] == "Retain"
+
+
+def test_a_bucket_that_is_deleted_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    spoilt["Resources"]["SnapshotBucket0C603D6F"]["UpdateReplacePolicy"] = "Delete"
+
+    assert checks.not_retained(spoilt) == ["SnapshotBucket0C603D6F"]
+
+
+def test_everything_at_rest_and_on_the_way_is_encrypted(each: Templates) -> None:
+    assert [checks.not_encrypted(template) for template in each.all] == [[], [], []]
+
+
+def test_storage_in_the_clear_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted()
+    only(spoilt.data, "AWS::RDS::DBCluster")["Properties"]["StorageEncrypted"] = False
+    only(spoilt.data, "AWS::RDS::DBClusterParameterGroup")["Properties"]["Parameters"]["rds.force_ssl"] = "0"
+    del only(spoilt.monitoring, "AWS::SNS::Topic")["Properties"]["KmsMasterKeyId"]
+    del spoilt.data["Resources"]["SnapshotBucketPolicy31628E55"]
+
+    found = [name for template in spoilt.all for name in checks.not_encrypted(template)]
+
+    assert len(found) == 4
+
+
+def test_the_database_pauses_and_keeps_its_data(each: Templates) -> None:
+    cluster = only(each.data, "AWS::RDS::DBCluster")["Properties"]
+    parameters = only(each.data, "AWS::RDS::DBClusterParameterGroup")["Properties"]["Parameters"]
+
+    assert cluster["ServerlessV2ScalingConfiguration"] == {
+        "MinCapacity": 0,
+        "MaxCapacity": 4,
+        "SecondsUntilAutoPause": 300,
+    }
+    assert cluster["EngineVersion"].startswith("16.")
+    assert cluster["EnableHttpEndpoint"]
+    assert cluster["EnableIAMDatabaseAuthentication"]
+    assert cluster["DeletionProtection"]
+    assert cluster["BackupRetentionPeriod"] >= 7
+    assert cluster["DatabaseName"] == "dyno"
+    assert int(parameters["idle_session_timeout"]) <= 60_000
+
+
+def test_roles_are_made_before_the_schema_and_both_after_the_writer(each: Templates) -> None:
+    bootstrap, migrate = each.data["Resources"]["Bootstrap"], each.data["Resources"]["Migrate"]
+    bootstrap_function = starting(each.data, "AWS::Lambda::Function", "BootstrapFunction")["Properties"]
+    migrate_function = starting(each.data, "AWS::Lambda::Function", "MigrateFunction")["Properties"]
+
+    assert "DatabaseClusterWriterD43085C6" in bootstrap["DependsOn"]
+    assert {"Bootstrap", "NetworkVpcStorage2B68311A"} <= set(migrate["DependsOn"])
+    assert "VpcConfig" not in bootstrap_function
+    assert "VpcConfig" in migrate_function
+    assert migrate["Properties"]["ServiceTimeout"] == "900"
+    assert len(migrate["Properties"]["Fingerprint"]) == 64
+
+
+def test_the_user_pool_lets_nobody_in_by_themselves(each: Templates) -> None:
+    pool = only(each.data, "AWS::Cognito::UserPool")["Properties"]
+    web = starting(each.data, "AWS::Cognito::UserPoolClient", "IdentityPoolWeb")["Properties"]
+    scraper = starting(each.data, "AWS::Cognito::UserPoolClient", "IdentityPoolScraper")["Properties"]
+    groups = {
+        group["Properties"]["GroupName"] for group in resources(each.data, "AWS::Cognito::UserPoolGroup").values()
+    }
+
+    assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"]
+    assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12
+    assert groups == {"user", "power_user", "admin"}
+    assert (web["GenerateSecret"], web["AllowedOAuthFlowsUserPoolClient"]) == (False, False)
+    assert (web["IdTokenValidity"], web["TokenValidityUnits"]["IdToken"]) == (1440, "minutes")
+    assert scraper["AllowedOAuthFlows"] == ["client_credentials"]
+    assert [text(scope) for scope in scraper["AllowedOAuthScopes"]] == ["<IdentityPoolMetrics1C34A878>/read"]
+    assert scraper["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
+
+
+def test_the_cognito_domain_is_nobody_elses(each: Templates) -> None:
+    domain = only(each.data, "AWS::Cognito::UserPoolDomain")["Properties"]["Domain"]
+
+    assert "AWS::StackId" in json.dumps(domain)
+
+
+def test_every_output_that_the_readme_names_is_there(each: Templates) -> None:
+    named = {name for template in each.all for name in template.get("Outputs", {})}
+
+    assert {
+        "ApiUrl",
+        "CallLogGroupName",
+        "DashboardUrl",
+        "DependencyLayerArn",
+        "DynoLayerArn",
+        "FailedBatchesBucketName",
+        "ScraperClientId",
+        "SnapshotBucketName",
+        "SubscriptionPattern",
+        "TokenUrl",
+        "UserPoolClientId",
+        "UserPoolId",
+    } <= named
+    folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate")
+    assert {f"{folder}FunctionName" for folder in folders} <= named

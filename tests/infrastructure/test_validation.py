@@ -1,0 +1,77 @@
+"""The templates before other people's rules: cdk-nag's AwsSolutions and cfn-lint."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, RemovalPolicy, Stack
+from aws_cdk import aws_s3 as s3
+from cfnlint import ManualArgs, lint  # type: ignore[import-untyped]
+
+from cdk.app import build, check
+from cdk.constructs.nag import accept
+from tests.infrastructure.template import Templates
+
+# The CDK's own habit: a function depends on its role's policies, and on the role it already refers to.
+HABITS = ["W3005"]
+
+
+def linted(template: dict[str, Any]) -> list[str]:
+    found = lint(json.dumps(template), config=ManualArgs(ignore_checks=HABITS, regions=["us-east-1", "eu-central-1"]))
+    return [f"{match.rule.id} {match.message}" for match in found]
+
+
+def a_bucket_on(app: App, **reasons: str) -> None:
+    bucket = s3.Bucket(Stack(app, "Planted"), "Bucket", removal_policy=RemovalPolicy.RETAIN)
+    accept(bucket, reasons)
+
+
+def test_cloudformation_lint_has_nothing_to_say(aws: Templates) -> None:
+    assert [finding for template in aws.all for finding in linted(template)] == []
+
+
+@pytest.mark.parametrize("strategy_name", ["prometheus", "hybrid"])
+def test_nor_about_the_other_strategies_dashboards(deployment: Callable[..., Templates], strategy_name: str) -> None:
+    assert linted(deployment(monitoring=strategy_name).monitoring) == []
+
+
+def test_a_misspelt_property_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().monitoring
+    next(iter(spoilt["Resources"].values()))["Properties"]["EnableKeyRotatoin"] = True
+
+    assert linted(spoilt) != []
+
+
+def test_the_deployment_is_under_the_checks_that_it_passes(layers: Path, tmp_path: Path) -> None:
+    app = build({"layers": str(layers)}, str(tmp_path))
+    s3.Bucket(Stack.of(app.node.find_child("DynoAgent-Data")), "Planted", removal_policy=RemovalPolicy.RETAIN)
+
+    with pytest.raises(RuntimeError) as failure:
+        app.synth()
+
+    assert set(re.findall(r"AwsSolutions-\w+", str(failure.value))) == {"AwsSolutions-S1", "AwsSolutions-S10"}
+
+
+def test_a_bucket_in_the_clear_would_stop_the_synth(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    check(app)
+    a_bucket_on(app)
+
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+
+    assert "AwsSolutions-S10" in (tmp_path / "validation-report.json").read_text()
+
+
+def test_an_exception_is_for_one_rule_only(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    check(app)
+    a_bucket_on(app, **{"AwsSolutions-S1": "Planted."})
+
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+
+    assert "AwsSolutions-S10" in (tmp_path / "validation-report.json").read_text()
