@@ -1,10 +1,11 @@
 """The totals as Prometheus reads them."""
 
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterator
+from itertools import accumulate, groupby
 
 from dyno.metrics.catalogue import (
     BUCKET_BOUNDS_MS,
+    BUCKET_COUNT,
     BUILD_INFO,
     CALL_DURATION,
     CALLS_TOTAL,
@@ -63,21 +64,14 @@ def _escaped(value: str) -> str:
 
 
 def _histogram(labels: str, outcomes: list[SeriesTotal]) -> Iterator[str]:
-    counts = _together(outcomes)
-    cumulative, counted = 0, 0
-    for bucket, bound in _BOUNDS:
-        cumulative += sum(counts.get(each, 0) for each in range(counted, bucket + 1))
-        counted = bucket + 1
-        yield f'{CALL_DURATION.name}_bucket{{{labels},le="{bound}"}} {cumulative}'
-    calls = sum(counts.values())
-    yield f'{CALL_DURATION.name}_bucket{{{labels},le="+Inf"}} {calls}'
-    yield f"{CALL_DURATION.name}_sum{{{labels}}} {sum(each.duration_ms_sum for each in outcomes) / 1000!r}"
-    yield f"{CALL_DURATION.name}_count{{{labels}}} {calls}"
-
-
-def _together(outcomes: list[SeriesTotal]) -> Mapping[int, int]:
-    counts: dict[int, int] = {}
+    counts = [0] * BUCKET_COUNT
     for each in outcomes:
         for bucket, calls in each.buckets.items():
-            counts[bucket] = counts.get(bucket, 0) + calls
-    return counts
+            counts[bucket] += calls
+    so_far = list(accumulate(counts))
+    bucket_name = f'{CALL_DURATION.name}_bucket{{{labels},le="'
+    for bucket, bound in _BOUNDS:
+        yield f'{bucket_name}{bound}"}} {so_far[bucket]}'
+    yield f'{bucket_name}+Inf"}} {so_far[-1]}'
+    yield f"{CALL_DURATION.name}_sum{{{labels}}} {sum(each.duration_ms_sum for each in outcomes) / 1000!r}"
+    yield f"{CALL_DURATION.name}_count{{{labels}}} {so_far[-1]}"
