@@ -1,0 +1,75 @@
+"""Prometheus' own checker, from Debian's package, unpacked into .run/tools without installing it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from cdk.local.instance import ROOT, LocalStackError
+
+_HOME = ROOT / ".run" / "tools" / "prometheus"
+
+
+def promtool() -> Path:
+    """
+    The program, the system's own if there is one.
+
+    Raises:
+        LocalStackError: It cannot be had here.
+    """
+    if installed := shutil.which("promtool"):
+        return Path(installed)
+    program = _HOME / "usr" / "bin" / "promtool"
+    if not program.exists():
+        _fetch()
+    return program
+
+
+def check_metrics(exposition: str) -> None:
+    """
+    Hold a text to Prometheus' exposition format and naming rules.
+
+    Raises:
+        LocalStackError: It does not keep them; says how.
+    """
+    checked = subprocess.run(
+        [promtool(), "check", "metrics"], input=exposition, capture_output=True, text=True, check=False
+    )
+    if checked.returncode or checked.stderr:
+        raise LocalStackError(f"promtool check metrics: {checked.stdout}{checked.stderr}")
+
+
+def _fetch() -> None:
+    # Unpacked beside its place and renamed, so that a fetch that was cut short is not taken for a whole one.
+    draft = _HOME.with_name(f"prometheus.{os.getpid()}")
+    draft.mkdir(parents=True)
+    try:
+        if not _download(draft):
+            if os.geteuid() == 0:
+                _run("apt-get", "update", cwd=draft)  # a fresh image has no list of packages
+            if not _download(draft):
+                raise LocalStackError("promtool cannot be had: apt-get download prometheus failed")
+        if not _run("dpkg", "-x", *(str(package) for package in draft.glob("*.deb")), str(draft), cwd=draft):
+            raise LocalStackError("promtool cannot be had: dpkg -x failed")
+        shutil.rmtree(_HOME, ignore_errors=True)
+        draft.rename(_HOME)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _download(folder: Path) -> bool:
+    return _run("apt-get", "download", "prometheus", cwd=folder)
+
+
+def _run(*command: str, cwd: Path) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, cwd=cwd, capture_output=True, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    try:
+        print(promtool())
+    except LocalStackError as error:
+        sys.exit(str(error))

@@ -1,0 +1,44 @@
+import shutil
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from cdk.local.instance import Instance
+from cdk.local.processes import end_leftovers
+from tests.e2e.site import Site, free_port
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """A stack started from nothing, as on a fresh clone, and stopped whatever happens."""
+    instance = Instance.named("test")
+    end_leftovers(instance)
+    shutil.rmtree(instance.folder, ignore_errors=True)
+    site = Site(instance, free_port())
+    try:
+        print(f"\nlocal stack ready after {site.start():.1f} s")  # noqa: T201  # a figure to watch
+        yield site
+    finally:
+        if site.process and site.process.poll() is None:
+            site.stop()
+        end_leftovers(instance)
+    shutil.rmtree(instance.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def user(site: Site) -> Iterator[httpx.Client]:
+    with site.client("user") as client:
+        yield client
+
+
+@pytest.fixture
+def admin(site: Site) -> Iterator[httpx.Client]:
+    with site.client("admin") as client:
+        yield client
+
+
+@pytest.fixture
+def nobody(site: Site) -> Iterator[httpx.Client]:
+    with site.client(None) as client:
+        yield client
