@@ -6,17 +6,32 @@ from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
-from dyno import migrations
-from dyno.bootstrap import OWNER, by_connection
-from dyno.database import engine
-from dyno.settings import DatabaseAuth, Settings, Strategy
 from sqlalchemy import Engine, create_engine
 
 from cdk.local import postgres
 from cdk.local.instance import LOOPBACK, Instance
+from dyno import migrations
+from dyno.bootstrap import OWNER, by_connection
+from dyno.database import engine
+from dyno.settings import DatabaseAuth, Settings, Strategy
 from tests.lab import Lab
 
 TEMPLATE = "dyno_template"
+SHARED = "dyno_shared"
+EMPTY = """
+do $$
+declare name text;
+begin
+  set local session_replication_role = replica;  -- no foreign key asks about the order
+  for name in select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
+                 and not relispartition and relname <> 'alembic_version' loop
+    execute format('delete from %I', name);
+  end loop;
+  for name in select relname from pg_class where relkind = 'S' and relnamespace = 'public'::regnamespace loop
+    perform setval(name::regclass, 1, false);
+  end loop;
+end $$
+"""
 EngineAs = Callable[[str], Engine]
 _numbers = itertools.count(1)
 
@@ -39,13 +54,25 @@ def template(server_port: int) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def shared_database(server_port: int, template: str) -> str:
+    """A database for all tests that leave its schema alone; copying one for each would take half their time."""
+    _admin(server_port, f"create database {SHARED} template {template}")
+    return SHARED
+
+
 @pytest.fixture
-def database(server_port: int, template: str) -> Iterator[str]:
-    """A database of the test's own."""
-    name = f"test_{next(_numbers)}"
-    _admin(server_port, f"create database {name} template {template}")
-    yield name
-    _admin(server_port, f"drop database {name} with (force)")
+def database(server_port: int, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty migrated database; one of the test's own where it is marked `own_database`."""
+    if request.node.get_closest_marker("own_database"):
+        name = f"test_{next(_numbers)}"
+        _admin(server_port, f"create database {name} template {template}")
+        yield name
+        _admin(server_port, f"drop database {name} with (force)")
+    else:
+        name = request.getfixturevalue("shared_database")
+        _admin(server_port, EMPTY, name)
+        yield name
 
 
 @pytest.fixture
@@ -93,8 +120,8 @@ def lab(engine_as: EngineAs) -> Lab:
     return Lab(engine_as("postgres"), engine_as("dyno_allocations"))
 
 
-def _admin(port: int, sql: str) -> None:
-    connection = postgres.connect(port)
+def _admin(port: int, sql: str, database: str = "postgres") -> None:
+    connection = postgres.connect(port, database)
     try:
         connection.run(sql)
     finally:

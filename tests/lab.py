@@ -3,10 +3,11 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Engine, text
+
 from dyno.allocation import service
 from dyno.allocation.model import AutoAllocation, AutoAllocationRequest, Terms
 from dyno.auth import Actor, Role
-from sqlalchemy import Engine, text
 
 TODAY = datetime.now(UTC).date()
 MONDAY = TODAY + timedelta(days=14 - TODAY.weekday())
@@ -88,9 +89,19 @@ class Lab:
         )
         return window_id
 
+    def occupy(self, dyno_id: int, vehicle_id: int, day: date, **columns: Any) -> int:
+        """An allocation of one day put there behind the service's back."""
+        row = {"kind": "allocation", "dyno_id": dyno_id, "vehicle_id": vehicle_id, "test_type": "brake"}
+        row |= {"start_date": day, "end_date": day, "booked_by": "ann"} | columns
+        occupancy_id: int = self.sql(
+            f"insert into occupancies ({', '.join(row)}) values ({', '.join(f':{name}' for name in row)}) returning id",
+            **row,
+        )
+        return occupancy_id
+
     def auto_allocate(
         self,
-        vin: str = "9ZZ0TEST0VD000001",
+        vin: str | None = "9ZZ0TEST0VD000001",
         start_date: date = MONDAY,
         days_to_complete: int = 1,
         *,
@@ -100,9 +111,6 @@ class Lab:
         **fields: Any,
     ) -> AutoAllocation:
         """Book as the door does; `brake` without backup unless said otherwise."""
-        request = AutoAllocationRequest(
-            **{"vin": vin, "test_type": "brake", "backup": False}
-            | {"start_date": start_date, "days_to_complete": days_to_complete}
-            | fields
-        )
+        asked = {"vin": vin, "start_date": start_date, "days_to_complete": days_to_complete}
+        request = AutoAllocationRequest.model_validate({"test_type": "brake", "backup": False} | asked | fields)
         return service.auto_allocate(over or self.over, request, actor=actor, key=key, terms=TERMS, today=TODAY)

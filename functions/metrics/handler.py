@@ -39,9 +39,7 @@ def calls(correlation_id: Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,128}$
 def prometheus() -> Response[str]:
     """The exposition of the whole fleet of functions; asks no database."""
     known = settings()
-    text = service.prometheus(
-        Snapshots(known.snapshot_bucket), release=known.release, strategy=known.metrics_strategy
-    )
+    text = service.prometheus(Snapshots(known.snapshot_bucket), release=known.release, strategy=known.metrics_strategy)
     return Response(200, CONTENT_TYPE, text)
 
 

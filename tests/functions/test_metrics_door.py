@@ -42,7 +42,7 @@ def feed(enter: Callable[[str], None]) -> Feed:
         delivery = json.loads(gzip.decompress(base64.b64decode(batch["awslogs"]["data"])))
         delivery["logEvents"] = log_events
         data = base64.b64encode(gzip.compress(json.dumps(delivery).encode())).decode()
-        return ingest.handler({"awslogs": {"data": data}}, Context())
+        return ingest.handler({"awslogs": {"data": data}}, Context())  # type: ignore[arg-type]
 
     return hand_over
 
@@ -89,7 +89,9 @@ def test_every_call_is_counted_once_everywhere(
     stats = auto(call(door, "GET", "/metrics/performance", query={"hours": "1"}).body)
     assert (stats["total_calls"], stats["success_count"], stats["rejected_count"], stats["error_count"]) == (7, 2, 5, 0)
     assert stats["success_rate"] == pytest.approx(200 / 7, abs=1e-3)
-    assert 0 < stats["p50_duration_ms"] <= stats["p95_duration_ms"] <= stats["p99_duration_ms"] <= stats["max_duration_ms"]
+    assert (
+        0 < stats["p50_duration_ms"] <= stats["p95_duration_ms"] <= stats["p99_duration_ms"] <= stats["max_duration_ms"]
+    )
     scraped = call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER)
     assert scraped.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     samples = exposed(scraped.body)
@@ -150,6 +152,7 @@ def test_a_request_is_seen_as_a_tree(call: Call, lab: Lab, feed: Feed, capsys: p
     )
 
 
+@pytest.mark.own_database
 def test_the_deep_check_names_each_dependency(call: Call, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     healthy = call(door, "GET", "/metrics/health")
     lab.sql("update alembic_version set version_num = '0000'")

@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 
 from dyno import bootstrap
 from dyno.cloudformation import answer
+from functions.bootstrap import handler as door
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -24,7 +25,7 @@ def cloudformation() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     told: list[dict[str, Any]] = []
 
     class Bucket(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:  # noqa: N802
+        def do_PUT(self) -> None:
             told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             told[-1]["content type"] = self.headers["Content-Type"]
             self.send_response(200)
@@ -115,8 +116,6 @@ def test_the_roles_are_made_through_the_data_api_once_it_has_woken() -> None:
 
 
 def test_the_doors_answer_events_of_cloudformation(cloudformation: tuple[str, list[dict[str, Any]]]) -> None:
-    from functions.bootstrap import handler as door
-
     url, told = cloudformation
     event = json.loads((EVENTS / "roles_resource.json").read_text()) | {"ResponseURL": url}
 

@@ -1,7 +1,8 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from dyno.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -9,7 +10,6 @@ from dyno.errors import (
     VehicleAlreadyAllocated,
     VehicleNotFound,
 )
-
 from tests.lab import BOB, FRIDAY, MONDAY, THURSDAY, TODAY, TUESDAY, WEDNESDAY, Lab
 
 OTHER = "9ZZ0TEST0VD000002"
@@ -152,27 +152,12 @@ def test_a_refusal_names_every_dyno_with_its_reason_and_what_is_in_the_way(lab: 
     resting = lab.dyno("E resting", turnaround_days=2)
     booked = lab.dyno("F booked")
     held = lab.dyno("G held")
-    lab.vehicles(4)
+    lab.vehicle()
+    vehicles = [lab.vehicle(vin) for vin in "ABC"]
     window_id = lab.maintenance(serviced, MONDAY, days=2)
-    before, on, hold = (
-        lab.sql(
-            "insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, status,"
-            " expires_at, booked_by) select 'allocation', :dyno_id, v.id, 'brake', :day, :day, d.turnaround_days, :status,"
-            " :expires_at, 'ann' from vehicles v, dynos d where v.vin = :vin and d.id = :dyno_id returning id",
-            **row,
-        )
-        for row in (
-            {
-                "dyno_id": resting,
-                "day": MONDAY - timedelta(days=1),
-                "status": "scheduled",
-                "expires_at": None,
-                "vin": OTHER,
-            },
-            {"dyno_id": booked, "day": MONDAY, "status": "scheduled", "expires_at": None, "vin": "9ZZ0TEST0VD000003"},
-            {"dyno_id": held, "day": MONDAY, "status": "held", "expires_at": "2999-01-01", "vin": "9ZZ0TEST0VD000000"},
-        )
-    )
+    before = lab.occupy(resting, vehicles[0], MONDAY - timedelta(days=1), turnaround_days=2)
+    on = lab.occupy(booked, vehicles[1], MONDAY)
+    hold = lab.occupy(held, vehicles[2], MONDAY, status="held", expires_at="2999-01-01")
 
     with pytest.raises(NoDynoAvailable) as refused:
         lab.auto_allocate(start_date=MONDAY)
@@ -207,14 +192,8 @@ def test_a_hold_that_ran_out_takes_nothing(lab: Lab) -> None:
     dyno_id = lab.dyno("D1")
     vehicle_id = lab.vehicle()
     lab.vehicle(OTHER)
-    hold = lab.sql(
-        "insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, status, expires_at, booked_by)"
-        " values ('allocation', :dyno_id, :vehicle_id, 'brake', :day, :day, 'held', now() - interval '1 second', 'ann')"
-        " returning id",
-        dyno_id=dyno_id,
-        vehicle_id=vehicle_id,
-        day=MONDAY,
-    )
+    ago = datetime.now(UTC) - timedelta(seconds=1)
+    hold = lab.occupy(dyno_id, vehicle_id, MONDAY, status="held", expires_at=ago)
 
     lab.auto_allocate(vin=OTHER, start_date=MONDAY)
 
@@ -293,7 +272,8 @@ def test_the_booking_statement_holds_the_limits_by_its_own_clock(lab: Lab) -> No
 
     for start, days in ((TODAY - timedelta(days=1), 1), (TODAY, 181), (TODAY, 0), (TODAY + timedelta(days=1826), 1)):
         said = lab.sql(
-            "select place('ann', 'r', null, '', null, '9ZZ0TEST0VD000001', 'brake', :start, :days, 0, false, 'UTC', 1825, 180)",
+            "select place('ann', 'r', null, '', null, '9ZZ0TEST0VD000001', 'brake', :start, :days, 0, false,"
+            " 'UTC', 1825, 180)",
             start=start,
             days=days,
         )
@@ -301,7 +281,8 @@ def test_the_booking_statement_holds_the_limits_by_its_own_clock(lab: Lab) -> No
 
 
 @pytest.mark.parametrize(
-    "named", [{"vin": "nobody"}, {"vin": ""}, {"vin": "'; drop table vehicles; --"}, {"vin": "a\0b"}, {"vin": "x" * 5000}]
+    "named",
+    [{"vin": vin} for vin in ("nobody", "", "'; drop table vehicles; --", "a\0b", "x" * 5000)]
     + [{"vin": None, "vehicle_id": number} for number in (-1, 0, 999, 2**31, 10**30)],
 )  # fmt: skip
 def test_an_unknown_vehicle_of_any_shape_is_not_found(lab: Lab, named: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 import pytest
-from dyno.allocation import service
-from dyno.errors import AllocationClosed, AllocationNotFound, Forbidden
 
-from tests.lab import ADMIN, ANN, BOB, POWER, Lab
+from dyno.allocation import service
+from dyno.auth import Actor
+from dyno.errors import AllocationClosed, AllocationNotFound, Forbidden
+from tests.lab import ADMIN, ANN, BOB, MONDAY, POWER, Lab
 
 
 def booked(lab: Lab) -> int:
@@ -14,7 +15,7 @@ def booked(lab: Lab) -> int:
 
 
 @pytest.mark.parametrize("actor", [ANN, POWER, ADMIN], ids=["its own", "power_user", "admin"])
-def test_cancelling_keeps_the_row_and_frees_the_days(lab: Lab, actor: service.Actor) -> None:
+def test_cancelling_keeps_the_row_and_frees_the_days(lab: Lab, actor: Actor) -> None:
     allocation_id = booked(lab)
 
     said = service.cancel_allocation(lab.over, allocation_id, actor=actor)
@@ -54,7 +55,7 @@ def test_what_has_begun_can_no_longer_be_cancelled(lab: Lab, status: str) -> Non
 
 
 def test_a_maintenance_window_is_not_an_allocation(lab: Lab) -> None:
-    window_id = lab.maintenance(lab.dyno("D1"), service.date.today())
+    window_id = lab.maintenance(lab.dyno("D1"), MONDAY)
 
     with pytest.raises(AllocationNotFound):
         service.cancel_allocation(lab.over, window_id, actor=ADMIN)

@@ -2,12 +2,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+
 from dyno.allocation import service
 from dyno.allocation.model import AllocationFilter, Status
 from dyno.errors import InvalidRequest
 from dyno.paging import Page
-from sqlalchemy import Engine
-
 from tests.lab import ANN, MONDAY, TUESDAY, WEDNESDAY, Lab
 
 ALL = AllocationFilter()
@@ -85,29 +85,17 @@ def test_vehicles_are_listed_with_their_weight_class(lab: Lab) -> None:
     assert [each.vin for each in one.items] == ["HEAVY"]
 
 
+@pytest.mark.own_database
 def test_conflicts_are_found_where_the_constraints_are_gone(lab: Lab) -> None:
     first, second = lab.dyno("D1"), lab.dyno("D2")
     vehicles = [lab.vehicle(vin) for vin in ("A", "B")]
     assert service.list_conflicts(lab.over, 10).items == []
     lab.sql("alter table occupancies drop constraint dyno_once, drop constraint vehicle_once")
 
-    def book(dyno_id: int, vehicle_id: int, day: Any, turnaround_days: int = 0, status: str = "scheduled") -> int:
-        booked: int = lab.sql(
-            "insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, status,"
-            " booked_by, cancelled_at) values ('allocation', :dyno_id, :vehicle_id, 'brake', :day, :day, :turnaround_days,"
-            " :status, 'ann', case when :status = 'cancelled' then now() end) returning id",
-            dyno_id=dyno_id,
-            vehicle_id=vehicle_id,
-            day=day,
-            turnaround_days=turnaround_days,
-            status=status,
-        )
-        return booked
-
-    tail = book(first, vehicles[0], MONDAY, turnaround_days=1)
-    inside = book(first, vehicles[1], TUESDAY)
-    twin = book(second, vehicles[1], TUESDAY)
-    book(second, vehicles[0], TUESDAY, status="cancelled")
+    tail = lab.occupy(first, vehicles[0], MONDAY, turnaround_days=1)
+    inside = lab.occupy(first, vehicles[1], TUESDAY)
+    twin = lab.occupy(second, vehicles[1], TUESDAY)
+    lab.occupy(second, vehicles[0], TUESDAY, status="cancelled", cancelled_at="2026-01-01")
 
     found = service.list_conflicts(lab.over, 10).items
 

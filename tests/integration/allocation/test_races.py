@@ -8,10 +8,10 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from dyno.allocation import service
-from dyno.errors import DynoError, NoDynoAvailable, VehicleAlreadyAllocated
 from sqlalchemy import Engine, create_engine, text
 
+from dyno.allocation import service
+from dyno.errors import DynoError, NoDynoAvailable, VehicleAlreadyAllocated
 from tests.lab import ANN, MONDAY, Lab
 
 CLIENTS = 32

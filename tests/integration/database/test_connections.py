@@ -1,5 +1,6 @@
 """What happens to a connection: idle, closed by the server, refused, lost."""
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +35,7 @@ def test_a_connection_idle_for_too_long_by_the_wall_clock_is_made_anew(engine_as
         one = first.scalar(BACKEND)
 
     later = time.time() + database.IDLE_LIMIT_S + 1
-    with patch.object(database.time, "time", return_value=later), autocommit(over) as second:
+    with patch("dyno.database.time.time", return_value=later), autocommit(over) as second:
         assert second.scalar(BACKEND) != one
 
 
@@ -60,8 +61,6 @@ def test_a_server_that_is_not_there_is_unavailable(settings_as: Callable[[str], 
 def test_a_server_that_takes_the_connection_and_says_nothing_is_resuming(
     settings_as: Callable[[str], Settings],
 ) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent, patch.object(database, "CONNECT_TIMEOUT_S", 0.2):
         sleeping = replace(settings_as("dyno_allocations"), database_port=silent.getsockname()[1])
         with pytest.raises(DatabaseResuming), autocommit(engine(sleeping)):

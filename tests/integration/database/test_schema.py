@@ -8,7 +8,7 @@ from cdk.local import postgres
 from cdk.local.instance import LOOPBACK
 from dyno import migrations
 from dyno.bootstrap import OWNER, by_connection
-from dyno.database import violated_constraint
+from dyno.database import sqlstate, violated_constraint
 from dyno.tables import metadata
 from tests.conftest import EngineAs
 from tests.lab import MONDAY, TUESDAY, Lab
@@ -21,7 +21,7 @@ def test_migrations_go_up_down_and_up_again(server_port: int) -> None:
     owner = create_engine(f"postgresql+pg8000://{OWNER.name}@{LOOPBACK}:{server_port}/updown")
     ours = text(
         "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'"
-        " where c.relname <> 'alembic_version' and c.relname <> 'alembic_version_pkc' and pg_get_userbyid(relowner) = 'dyno_owner'"
+        " where c.relname not like 'alembic_version%' and pg_get_userbyid(relowner) = 'dyno_owner'"
     )
     functions = text("select count(*) from pg_proc where pg_get_userbyid(proowner) = 'dyno_owner'")
     try:
@@ -43,14 +43,15 @@ def test_the_page_of_tables_is_the_migrated_schema(lab: Lab) -> None:
     partitions = {name for (name,) in lab.rows("select inhrelid::regclass::text from pg_inherits")}
 
     there = {
-        table: {(column["name"], column["type"].compile(lab.owner.dialect), bool(column["nullable"])) for column in found.get_columns(table)}
+        table: {
+            (column["name"], column["type"].compile(lab.owner.dialect), bool(column["nullable"]))
+            for column in found.get_columns(table)
+        }
         for table in set(found.get_table_names()) - partitions - {"alembic_version"}
     }
 
     on_the_page = {
-        table.name: {
-            (column.name, column.type.compile(lab.owner.dialect), bool(column.nullable)) for column in table.c
-        }
+        table.name: {(column.name, column.type.compile(lab.owner.dialect), bool(column.nullable)) for column in table.c}
         for table in metadata.tables.values()
     }
     assert there == on_the_page
@@ -61,8 +62,7 @@ def refused(over: Engine, statement: str) -> bool:
         with over.begin() as connection:
             connection.execute(text(statement))
     except DBAPIError as error:
-        assert error.orig is not None
-        return str(error.orig.args[0]["C"]) == "42501"  # insufficient_privilege
+        return sqlstate(error) == "42501"  # insufficient_privilege
     return False
 
 
@@ -95,32 +95,18 @@ def test_a_role_may_do_nothing_but_its_own_work(engine_as: EngineAs, role: str, 
         ({"booked_by": None}, "allocation_is_complete"),
         ({"test_type": None}, "allocation_is_complete"),
         ({"kind": "maintenance"}, "allocation_is_complete"),
-        ({"kind": "maintenance", "vehicle_id": None, "status": "completed"}, "window_is_scheduled"),
+        ({"kind": "maintenance", "test_type": None, "status": "completed"}, "window_is_scheduled"),
         ({"turnaround_days": 31}, "occupancies_turnaround_days_check"),
-        ({"dyno_id": 999}, "occupancies_dyno_id_fkey"),
-        ({"start_date": TUESDAY}, "dyno_once"),
+        ({"turnaround_days": -1}, "occupancies_turnaround_days_check"),
+        ({}, "dyno_once"),
     ],
 )
 def test_the_database_refuses_what_cannot_be(lab: Lab, columns: dict[str, object], constraint: str) -> None:
-    row = {
-        "kind": "allocation",
-        "dyno_id": lab.dyno("D1"),
-        "vehicle_id": lab.vehicle(),
-        "test_type": "brake",
-        "start_date": TUESDAY,
-        "end_date": TUESDAY,
-        "turnaround_days": 0,
-        "status": "scheduled",
-        "booked_by": "ann",
-    }
+    dyno_id, vehicle_id = lab.dyno("D1"), lab.vehicle()
     if constraint == "dyno_once":
         lab.auto_allocate(start_date=TUESDAY)
-    row |= columns
 
     with pytest.raises(DBAPIError) as broken:
-        lab.sql(
-            f"insert into occupancies ({', '.join(row)}) values ({', '.join(f':{name}' for name in row)})",
-            **row,
-        )
+        lab.occupy(dyno_id, vehicle_id, TUESDAY, **columns)
 
     assert violated_constraint(broken.value) == constraint

@@ -28,7 +28,7 @@ def answer(event: Mapping[str, Any], physical_id: str, work: Callable[[], Mappin
     try:
         data = dict(work()) if event["RequestType"] != "Delete" else {}
         told = {"Status": "SUCCESS", "Data": data}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, CloudFormation is waiting
         logger.exception("custom resource failed")
         told = {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"[:MAX_REASON]}
     told |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}

@@ -94,17 +94,17 @@ class Door(APIGatewayRestResolver):
             return
         asking = actor(_claims(self.current_event.raw_event), self._settings())
         asking.allow(permission)
-        self.append_context(actor=asking)
+        self.append_context(actor=asking)  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
 
 class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
     """Powertools validates first of all; here it asks who is asking before it says what is wrong with the request."""
 
     def __init__(self, door: Door) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         self._door = door
 
-    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response:  # noqa: ANN401  # as the library has it
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:  # noqa: ANN401  # as the library has it
         route = app.context["_route"]
         permission = _permission(route.func)
         if permission is None:  # the library's own route for what it does not know
@@ -161,7 +161,7 @@ def _said(error: Exception) -> DynoError:
             faults = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
             return InvalidRequest("; ".join(f"{each['field']}: {each['message']}" for each in faults), faults)
         case ServiceError() if error.status_code < 500:  # noqa: PLR2004
-            return InvalidRequest(error.msg)
+            return InvalidRequest(str(error.msg))
     return DynoError(str(error))
 
 

@@ -25,7 +25,7 @@ dynos = Table(
     "dynos",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("name", Text(collation="C"), nullable=False),
     Column("facility", Text),
     Column("enabled", Boolean, nullable=False),
     Column("available_from", Date),

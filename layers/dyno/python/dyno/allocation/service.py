@@ -174,8 +174,9 @@ def _no_such_vehicle(request: AutoAllocationRequest) -> VehicleNotFound:
 def _answer(request: AutoAllocationRequest, allocation: Allocation, *, replayed: bool) -> AutoAllocation:
     moved = f", {allocation.shift_days} days later than asked" if allocation.shift_days else ""
     verb = "would be" if request.dry_run else "is"
+    days = f"from {allocation.start_date} to {allocation.end_date}{moved}"
     return AutoAllocation(
-        message=f"{allocation.vin} {verb} on {allocation.dyno_name} from {allocation.start_date} to {allocation.end_date}{moved}",
+        message=f"{allocation.vin} {verb} on {allocation.dyno_name} {days}",
         dry_run=request.dry_run,
         backup_used=allocation.shift_days > 0,
         shift_days=allocation.shift_days,

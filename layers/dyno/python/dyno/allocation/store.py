@@ -20,8 +20,8 @@ from dyno.allocation.model import (
 from dyno.tables import capabilities, dynos, occupancies, vehicles
 
 _PLACE = text(
-    "select place(:owner, :route, :key, :body_hash, :vehicle_id, :vin, :test_type, :start_date, :days, :max_shift, :dry_run,"
-    " :time_zone, :horizon_days, :max_days) as answer"
+    "select place(:owner, :route, :key, :body_hash, :vehicle_id, :vin, :test_type, :start_date, :days, :max_shift,"
+    " :dry_run, :time_zone, :horizon_days, :max_days) as answer"
 ).columns(answer=JSONB)
 
 

@@ -1,0 +1,119 @@
+"""What two places say, they say alike."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from cdk.routes import ROUTES, Admission
+from dyno.allocation import service as allocation_service
+from dyno.auth import Permission
+from dyno.metrics import service as metrics_service
+from dyno.metrics.catalogue import SERIES_BUDGET, emitted
+from dyno.settings import Settings, Strategy
+from functions.allocations import handler as allocations
+from functions.metrics import handler as metrics
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+GENERATED = {".git", ".venv", ".run", "cdk.out", "__pycache__"}
+
+
+def sources(*patterns: str) -> Iterator[Path]:
+    for pattern in patterns:
+        for path in ROOT.rglob(pattern):
+            if not GENERATED & set(path.relative_to(ROOT).parts) and not path.name.startswith(".mypy"):
+                yield path
+
+
+def test_the_gateway_and_the_doors_have_the_same_routes() -> None:
+    gateway = {(route.method, route.path, route.function) for route in ROUTES}
+    doors = {
+        (method, path.replace("<", "{").replace(">", "}"), name)
+        for name, door in (("allocations", allocations.door), ("metrics", metrics.door))
+        for method, path, _ in door.routes()
+    }
+
+    assert gateway == doors
+
+
+def test_the_gateway_admits_whom_the_doors_expect() -> None:
+    asked = {
+        (method, path.replace("<", "{").replace(">", "}")): function.__dict__["permission"]
+        for door in (allocations.door, metrics.door)
+        for method, path, function in door.routes()
+    }
+    kinds = {Permission.PUBLIC: Admission.PUBLIC, Permission.SCRAPE: Admission.SCRAPER}
+
+    for route in ROUTES:
+        assert route.admission is kinds.get(asked[route.method, route.path], Admission.USER), route
+
+
+def test_every_route_is_in_the_readme() -> None:
+    for route in ROUTES:
+        assert f"{route.method} {route.path}" in README
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    named = set(re.findall(r"\bmake (?:-s )?([a-z]+)", README))
+    there = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert named - there == set()
+    assert {"run", "test"} <= named
+
+
+def test_every_event_is_somebodys() -> None:
+    said = "".join(path.read_text() for path in sources("*.py", "Makefile"))
+
+    for event in (ROOT / "events").glob("*.json"):
+        assert event.name in said or event.stem in said, event.name
+
+
+def test_every_setting_is_given_by_the_infrastructure() -> None:
+    text = "".join((ROOT / "cdk/constructs" / name).read_text() for name in ("environment.py", "tracking.py"))
+    given = set(re.findall(r'"([A-Z_]+)"', text)) | {"AWS_REGION"}  # the runtime gives that one
+
+    assert {field.name.upper() for field in fields(Settings)} - given == set()
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_cloudwatch_series_stay_within_the_budget(strategy: Strategy) -> None:
+    tracked = {
+        (module.SERVICE, name)
+        for module in (allocation_service, metrics_service)
+        for name, function in vars(module).items()
+        if getattr(function, "__wrapped__", None) and function.__module__ == module.__name__
+    }
+    assert ("AllocationService", "auto_allocate") in tracked
+    assert ("MetricsService", "performance") in tracked
+
+    series = sum(len(emitted(strategy, *call)) for call in tracked)
+
+    assert series <= SERIES_BUDGET
+    assert (series > 0) == (strategy is not Strategy.PROMETHEUS)
+
+
+def test_the_top_level_holds_only_what_belongs_there() -> None:
+    belongs = {
+        "functions", "cdk", "layers", "tests", "events", "docs", ".ci", "cdk.json", "pyproject.toml", "README.md",
+        "Makefile", "requirements.lock", "CHANGELOG.md", "SECURITY.md", "LICENSE", ".gitignore", ".git", ".run", ".venv", "cdk.out",
+    }  # fmt: skip
+    caches = {path.name for path in ROOT.iterdir() if path.name.endswith("_cache") or path.name == ".hypothesis"}
+
+    assert {path.name for path in ROOT.iterdir()} - belongs - caches == set()
+
+
+def test_the_house_speaks_of_itself_alone_and_leaves_nothing_undone() -> None:
+    forbidden = re.compile(r"\.\./shared|/work/|\bTODO\b|\bFIXME\b|NotImplementedError|mark\.(skip|xfail)|index-url =")
+    itself = Path(__file__)
+
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in sources("*.py", "*.md", "*.sql", "*.toml", "*.json", "*.lock", "Makefile")
+        if path != itself
+        for match in forbidden.finditer(path.read_text())
+    ]
+
+    assert found == []

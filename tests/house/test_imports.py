@@ -1,0 +1,71 @@
+"""Every contract of the import linter catches the import it forbids."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PLANTED = {
+    "In the allocation room, imports go from service to store to model": (
+        "layers/dyno/python/dyno/allocation/model.py",
+        "import dyno.allocation.service",
+    ),
+    "In the metrics room, imports go from service to store to model": (
+        "layers/dyno/python/dyno/metrics/model.py",
+        "import dyno.metrics.store",
+    ),
+    "The hall knows no room": ("layers/dyno/python/dyno/settings.py", "import dyno.allocation.model"),
+    "The metrics room lends its tracker and nothing else": (
+        "layers/dyno/python/dyno/allocation/service.py",
+        "import dyno.metrics.store",
+    ),
+    "The metrics room knows nothing of allocations": (
+        "layers/dyno/python/dyno/metrics/service.py",
+        "import dyno.allocation.model",
+    ),
+    "Doors see neither SQL nor stores": ("functions/metrics/handler.py", "import dyno.metrics.store"),
+    "Models import errors, pydantic and the standard library": (
+        "layers/dyno/python/dyno/metrics/model.py",
+        "import dyno.database",
+    ),
+    "The infrastructure knows the catalogue and nothing else of the service": ("cdk/app.py", "import dyno.settings"),
+}
+
+
+def lint(tree: Path) -> str:
+    path = f"{tree}:{tree / 'layers/dyno/python'}"
+    run = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tree,
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the linter says of a copy of the house in which every rule is broken."""
+    tree = tmp_path_factory.mktemp("house")
+    for part in ("functions", "cdk", "layers/dyno/python/dyno"):
+        shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    for file, line in PLANTED.values():
+        with (tree / file).open("a") as source:
+            source.write(f"\n{line}\n")
+    return lint(tree)
+
+
+def test_the_house_keeps_its_contracts() -> None:
+    assert f"Contracts: {len(PLANTED)} kept, 0 broken" in lint(ROOT)
+
+
+@pytest.mark.parametrize("contract", PLANTED)
+def test_a_planted_import_breaks_its_contract(broken: str, contract: str) -> None:
+    assert f"{contract} BROKEN" in broken
