@@ -100,7 +100,7 @@ class Api(Construct):
         self._scrape_scope = identity.scrape_scope.scope_name
         # One permission a function: two a method overflow Lambda's 20,480 bytes of policy at some 36 methods.
         integrations = {
-            name: apigateway.LambdaIntegration(function, allow_test_invoke=False, scope_permission_to_method=False)
+            name: apigateway.LambdaIntegration(function, scope_permission_to_method=False)
             for name, function in functions.items()
         }
         for route in ROUTES:

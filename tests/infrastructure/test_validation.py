@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, RemovalPolicy, Stack
+from aws_cdk import Annotations, App, RemovalPolicy, Stack
 from aws_cdk import aws_s3 as s3
 from cfnlint import ManualArgs, lint  # type: ignore[import-untyped]
 
@@ -75,3 +75,31 @@ def test_an_exception_is_for_one_rule_only(tmp_path: Path) -> None:
         app.synth()
 
     assert "AwsSolutions-S10" in (tmp_path / "validation-report.json").read_text()
+
+
+def warnings(folder: Path) -> list[str]:
+    """What the CDK warned of during a synth."""
+    said = [json.loads(file.read_text()) for file in folder.glob("*.metadata.json")]
+    return [
+        entry["data"]
+        for of_stack in said
+        for entries in of_stack.values()
+        for entry in entries
+        if "warn" in entry["type"]
+    ]
+
+
+def test_a_synth_warns_of_nothing(each: Templates, local: Templates) -> None:
+    assert warnings(each.folder) == []
+    assert warnings(local.folder) == []
+
+
+def test_a_warning_would_be_found(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    stack = Stack(app, "Planted")
+    s3.Bucket(stack, "Bucket", removal_policy=RemovalPolicy.RETAIN)
+    Annotations.of(stack).add_warning_v2("planted", "Planted.")
+
+    app.synth()
+
+    assert any("Planted." in said for said in warnings(tmp_path))
