@@ -4,13 +4,13 @@ PYTHON ?= python3
 PORT ?= 8000
 STACK ?= run
 ROLE ?= user
-NAME = allocations
-EVENT = events/auto_allocation.json
+FUNCTION ?= allocations
+EVENT ?= events/auto_allocation.json
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help check
+.PHONY: help lock check test
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
@@ -22,6 +22,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 lock: ## Resolve pyproject.toml anew into both lock files
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url -o layers/dependencies/requirements.lock --python-version 3.11
 	uv pip compile pyproject.toml --quiet --group dev --universal --generate-hashes --no-emit-index-url -o requirements.lock --python-version 3.11
+
+check: .venv/ready ## Format, lint, types, import rules
+	@ruff format --check --quiet . && ruff check --quiet . && mypy && lint-imports --cache-dir .run/imports | tail -n 3
+
+test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool leaves that out
+	@python -m pytest -n 2 --ignore tests/e2e
+	@python -m pytest tests/e2e
 
 # This machine
 
@@ -36,8 +43,8 @@ token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 
 demo: .venv/ready ## Replay the sample lab's 600 requests through the running API
 	@exec python -m cdk.local --stack $(STACK) demo
 
-invoke: .venv/ready ## Call one function past the gateway: NAME=allocations EVENT=events/auto_allocation.json
-	@exec python -m cdk.local --stack $(STACK) invoke --name $(NAME) --event $(EVENT)
+invoke: .venv/ready ## Call one function past the gateway: FUNCTION=allocations EVENT=events/auto_allocation.json
+	@exec python -m cdk.local --stack $(STACK) invoke --name $(FUNCTION) --event $(EVENT)
 
 clean: ## Stop what runs here and forget everything: data, deployment, tools in .run/
 	@if [ -x $(BIN)/python ]; then exec python -m cdk.local clean; else rm -rf .run; fi

@@ -36,6 +36,15 @@ EngineAs = Callable[[str], Engine]
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what SKIP names; pytest prints it with its reason."""
+    skipped = set(os.environ.get("SKIP", "").split(","))
+    for item in items:
+        for needed in item.iter_markers("needs"):
+            if needed.args[0] in skipped:
+                item.add_marker(pytest.mark.skip(reason=f"left out by SKIP={needed.args[0]}"))
+
+
 @pytest.fixture(scope="session")
 def server_port() -> Iterator[int]:
     """The port of a PostgreSQL that lives as long as the session."""

@@ -174,6 +174,14 @@ def test_live_and_ready_open_no_connection(call: Call, monkeypatch: pytest.Monke
     assert call(door, "GET", "/health/ready", caller=Caller.NOBODY).body == {"status": "ready", "release": "test"}
 
 
+def test_the_example_event_is_answered(enter: Callable[[str], None], lab: Lab) -> None:
+    enter("dyno_metrics")
+
+    said = door.handler(json.loads((EVENTS / "performance_report.json").read_text()), Context())  # type: ignore[arg-type]
+
+    assert (said["statusCode"], json.loads(said["body"])["stats"]) == (200, [])
+
+
 @pytest.mark.parametrize(
     ("path", "query"),
     [

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cdk.constructs.api import PROBLEMS
 from cdk.routes import ROUTES, Admission
 from dyno.allocation import service as allocation_service
 from dyno.auth import Permission
+from dyno.errors import DynoError
 from dyno.metrics import service as metrics_service
 from dyno.metrics.catalogue import SERIES_BUDGET, emitted
 from dyno.settings import Settings, Strategy
@@ -62,6 +64,17 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
     assert named - there == set()
     assert {"run", "test"} <= named
+
+
+def errors(of: type[DynoError]) -> set[str]:
+    return {of.code}.union(*(errors(narrower) for narrower in of.__subclasses__()))
+
+
+def test_every_error_is_explained_and_none_that_is_not_there() -> None:
+    rows = [line.split("|")[2] for line in (ROOT / "docs/errors.md").read_text().splitlines() if line.startswith("| ")]
+    explained = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+
+    assert explained == errors(DynoError) | {problem.code for problem in PROBLEMS.values()}
 
 
 def test_every_event_is_somebodys() -> None:
