@@ -41,7 +41,7 @@ def finished(draw: Any, names: Any = METHODS, texts: Any = TEXTS) -> Finished:
         error_type=draw(st.none() | texts),
         error_message=draw(st.none() | texts),
         stack_trace=draw(st.none() | texts),
-        metadata=draw(st.none() | METADATA),
+        metadata=draw(st.none() | METADATA.map(line._json)),
     )
 
 
@@ -62,7 +62,7 @@ def as_powertools_prints_it(strategy: str, release: str, call: Finished) -> str:
         "parent_event_id": call.parent_event_id,
         "error_type": call.error_type,
         "error_message": call.error_message,
-        "metadata": call.metadata,
+        "metadata": json.loads(call.metadata or "null"),
     }
     if call.stack_trace is not None:
         fields["stack_trace"] = call.stack_trace

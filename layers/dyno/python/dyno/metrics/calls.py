@@ -161,11 +161,11 @@ def _stack(error: BaseException) -> str:
     return "".join(pieces)[-MAX_STACK:]
 
 
-def _told(result: object) -> dict[str, object]:
+def _told(result: object) -> str:
     try:
         return summary(result)
     except Exception:  # noqa: BLE001  # a result may fail to tell
-        return {}
+        return "{}"
 
 
 def _write(finished: Finished) -> None:

@@ -28,6 +28,7 @@ class Finished:
     Attributes:
         at_ns: When it finished, in nanoseconds of Unix time.
         stack_trace: For the log only; it is the first thing a long line goes without.
+        metadata: JSON.
     """
 
     event_id: str
@@ -42,7 +43,7 @@ class Finished:
     error_type: str | None = None
     error_message: str | None = None
     stack_trace: str | None = None
-    metadata: Mapping[str, object] | None = None
+    metadata: str | None = None
 
 
 class Lines:
@@ -88,7 +89,7 @@ class Lines:
             "null" if call.parent_event_id is None else quoted(call.parent_event_id),
             "null" if call.error_type is None else quoted(call.error_type),
             "null" if call.error_message is None else quoted(call.error_message),
-            "null" if call.metadata is None else _json(call.metadata),
+            call.metadata or "null",
             "" if call.stack_trace is None else quoted(call.stack_trace),
             duration_ms if template.has_duration else "",
         )
