@@ -109,33 +109,9 @@ def test_cloudwatch_series_stay_within_the_budget(strategy: Strategy) -> None:
 
 
 def test_the_top_level_holds_only_what_belongs_there() -> None:
-    belongs = set(
-        [
-            "functions",
-            "cdk",
-            "layers",
-            "tests",
-            "events",
-            "docs",
-            ".ci",
-            "cdk.json",
-            "pyproject.toml",
-            "README.md",
-            "Makefile",
-        ]
-    ) | set(
-        [
-            "requirements.lock",
-            "CHANGELOG.md",
-            "SECURITY.md",
-            "LICENSE",
-            ".gitignore",
-            ".git",
-            ".run",
-            ".venv",
-            "cdk.out",
-        ]
-    )
+    folders = {"functions", "cdk", "layers", "tests", "events", "docs", ".ci"}
+    files = {"README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "Makefile", "cdk.json", "pyproject.toml"}
+    belongs = folders | files | {"requirements.lock", ".gitignore"} | GENERATED
     caches = {path.name for path in ROOT.iterdir() if path.name.endswith("_cache") or path.name == ".hypothesis"}
 
     assert {path.name for path in ROOT.iterdir()} - belongs - caches == set()
