@@ -1,5 +1,6 @@
 # Everything a user types. Recipes stay one line; what they do lives in cdk/local and cdk/.
 SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 PORT ?= 8000
 STACK ?= run
@@ -27,7 +28,7 @@ check: .venv/ready ## Format, lint, types, import rules
 	@ruff format --check --quiet . && ruff check --quiet . && mypy && lint-imports --cache-dir .run/imports | tail -n 3
 
 test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool leaves that out
-	@python -m pytest -n 2 --ignore tests/e2e
+	@python -m pytest -n 2 --dist loadgroup --ignore tests/e2e
 	@python -m pytest tests/e2e
 
 # This machine

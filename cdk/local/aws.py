@@ -10,11 +10,16 @@ import boto3
 from botocore.config import Config
 
 from cdk.local import processes
-from cdk.local.instance import LOOPBACK
+from cdk.local.instance import LOOPBACK, Instance
 from cdk.local.processes import Child, Family
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+NAME = "ministack"
+FAREWELL = "SFTP: stopped"
+"""The first thing ministack 1.5 logs after its state is written; it may still be busy with deliveries then."""
+_KEPT = ("aws-state", "aws-s3")
+_SAVED = "aws-saved"
 
 
 def endpoint(port: int) -> str:
@@ -51,6 +56,19 @@ def client(service: str, port: int) -> Any:  # noqa: ANN401  # boto3 makes its c
     )
 
 
+def remembers(instance: Instance) -> bool:
+    """Whether the local AWS wrote all its state when it was stopped; half a state is worse than none."""
+    return (instance.folder / _SAVED).exists()
+
+
+def note_saved(instance: Instance, *, saved: bool) -> None:
+    """Note for the next start whether the state can be trusted."""
+    if saved:
+        instance.path(_SAVED).touch()
+    else:
+        instance.path(_SAVED).unlink(missing_ok=True)
+
+
 async def start(family: Family, port: int) -> Child:
     """
     Start the local AWS and wait until it answers.
@@ -59,6 +77,10 @@ async def start(family: Family, port: int) -> Child:
         LocalStackError: It ended or did not answer in time.
     """
     instance = family.instance
+    if not remembers(instance):
+        for kept in _KEPT:
+            shutil.rmtree(instance.path(kept), ignore_errors=True)
+    note_saved(instance, saved=False)
     scratch = instance.path("aws-scratch")
     shutil.rmtree(scratch, ignore_errors=True)  # unpacked functions of earlier runs
     scratch.mkdir()
@@ -69,15 +91,15 @@ async def start(family: Family, port: int) -> Child:
         "SFTP_ENABLED": "0",
         "PERSIST_STATE": "1",
         "S3_PERSIST": "1",
-        "STATE_DIR": str(instance.path("aws-state")),
-        "S3_DATA_DIR": str(instance.path("aws-s3")),
+        "STATE_DIR": str(instance.path(_KEPT[0])),
+        "S3_DATA_DIR": str(instance.path(_KEPT[1])),
         "TMPDIR": str(scratch),
         "MINISTACK_REGION": REGION,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "POWERTOOLS_TRACE_DISABLED": "1",  # inherited by the Lambda workers; nobody takes segments here
         "PYTHONUNBUFFERED": "1",
     }
-    server = family.start("ministack", [sys.executable, "-m", "ministack"], env)
+    server = family.start(NAME, [sys.executable, "-m", "ministack"], env, farewell=FAREWELL)
     await processes.until("the local AWS answers", 30, lambda: _answers(server, port))
     return server
 

@@ -44,6 +44,7 @@ def start(family: Family, port: int, *, durable: bool = True) -> Child:
         processes.plain_environment(),
         user=_system_user(),
         stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown
+        needed=True,
     )
     _wait(server, port)
     _make_database(port)

@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cdk.local.instance import Instance, LocalStackError
 MARK = "DYNO_LOCAL_STACK"
 """Every process of a stack carries the stack's folder in this variable, and so do the processes it starts."""
 POLL_S = 0.05
+LOG_END_BYTES = 64 * 1024
 GRACE_S = 10
 """How long a child may take to end well; ministack writes its state in that time."""
 
@@ -32,6 +32,8 @@ class Child:
         log: Where its output goes.
         stop_signal: What asks it to end well.
         lasting: Whether it lives as long as the stack does.
+        needed: Whether the others need it while they end.
+        farewell: What its log says when all it keeps is written; it need not be waited for any longer then.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Child:
     log: Path
     stop_signal: signal.Signals
     lasting: bool
+    needed: bool
+    farewell: str | None
 
     @property
     def has_ended(self) -> bool:
@@ -51,20 +55,34 @@ class Child:
             await asyncio.sleep(POLL_S)
         return status
 
-    def stop(self) -> None:
-        """Ask it to end, insist after the grace, and end whatever it left behind in its group."""
-        if not self.has_ended:
-            self.process.send_signal(self.stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(GRACE_S)
+    def stop(self) -> bool:
+        """Ask it to end, insist after the grace, end what it left behind in its group; whether it ended well."""
+        well = self._asked_to_end()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        return well
+
+    def _asked_to_end(self) -> bool:
+        if self.has_ended:
+            return False
+        self.process.send_signal(self.stop_signal)
+        deadline = time.monotonic() + GRACE_S
+        while time.monotonic() < deadline:
+            if self.has_ended or (self.farewell and self.farewell in self._log_end()):
+                return True
+            time.sleep(POLL_S)
+        return False
 
     def failure(self, what: str) -> LocalStackError:
         """What to tell the user about its end: the status and the last lines of its log."""
-        words = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        words = "\n".join(self._log_end().splitlines()[-15:])
         return LocalStackError(f"{self.name} {what} (status {self.process.poll()}); {self.log} ends with:\n{words}")
+
+    def _log_end(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - LOG_END_BYTES))
+            return log.read().decode(errors="replace")
 
 
 @dataclass
@@ -86,6 +104,8 @@ class Family:
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         lasting: bool = True,
+        needed: bool = False,
+        farewell: str | None = None,
     ) -> Child:
         """Start a child in a session of its own: Ctrl-C reaches the supervisor alone, which stops all in order."""
         log = self.instance.path(f"{name}.log")
@@ -103,7 +123,7 @@ class Family:
                 start_new_session=True,
                 user=user,
             )
-            child = Child(name, process, log, stop_signal, lasting)
+            child = Child(name, process, log, stop_signal, lasting, needed, farewell)
             self.children.append(child)
         return child
 
@@ -138,13 +158,11 @@ class Family:
                     raise child.failure("ended by itself")
             await asyncio.sleep(4 * POLL_S)
 
-    def stop(self) -> None:
-        """End every child, all at once."""
+    def stop(self) -> dict[str, bool]:
+        """End every child, those last that others need; who ended well."""
         with self._lock:
             self._stopped = True
-        if self.children:
-            with ThreadPoolExecutor(len(self.children)) as pool:
-                list(pool.map(Child.stop, self.children))
+        return {child.name: child.stop() for child in sorted(self.children, key=lambda child: child.needed)}
 
 
 def plain_environment() -> dict[str, str]:

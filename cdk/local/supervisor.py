@@ -39,7 +39,9 @@ async def supervise(instance: Instance, port: int, steps: Steps) -> None:
         steps.say("[dim]· stopping …[/]")
         life.cancel()
         await asyncio.wait({life})
-        await asyncio.to_thread(family.stop)
+        ended_well = await asyncio.to_thread(family.stop)
+        if aws.NAME in ended_well:
+            aws.note_saved(instance, saved=ended_well[aws.NAME])
         steps.say("[green]✓[/] stopped")
     if not told.done():
         told.cancel()
@@ -71,7 +73,7 @@ async def _start(family: Family, port: int, steps: Steps) -> Stack:
     ports = family.instance.ports()
     code = await asyncio.to_thread(deploy.fingerprint, ports)
     kept = stack.noted(family.instance)
-    if kept and kept.fingerprint != code:
+    if kept and (kept.fingerprint != code or not aws.remembers(family.instance)):
         kept = None
     assembly = await _parts(family, ports, steps, synth=kept is None)
     if kept and not await asyncio.to_thread(deploy.is_there, kept):

@@ -8,9 +8,10 @@ from threading import Barrier
 import httpx
 import pytest
 
-from tests.e2e.site import Site, in_days
+from tests.e2e.site import Site, eventually, in_days
 
 CROWD = 32
+WARM_S = 180
 Ask = Callable[[httpx.Client, int], httpx.Response]
 
 
@@ -24,14 +25,20 @@ def crowd(site: Site) -> Callable[[int, Ask], list[httpx.Response]]:
 
         def one(number: int) -> httpx.Response:
             headers = {"Authorization": f"Bearer {token}"}
-            with httpx.Client(base_url=site.url, headers=headers, timeout=60, trust_env=False) as client:
+            with httpx.Client(base_url=site.url, headers=headers, timeout=120, trust_env=False) as client:
                 start.wait()
                 return ask(client, number)
 
         with ThreadPoolExecutor(size) as pool:
             return list(pool.map(one, range(size)))
 
-    race(CROWD, lambda client, _: client.get("/dynos", params={"limit": 1}))
+    # Asking who one is books nothing and leaves no line, so that ingest does not compete for the start-up.
+    warmed = eventually(
+        lambda: Counter(answer.status_code for answer in race(CROWD, lambda client, _: client.get("/me"))),
+        lambda statuses: statuses == {200: CROWD},
+        WARM_S,
+    )
+    assert warmed == {200: CROWD}
     return race
 
 
@@ -44,7 +51,7 @@ def test_32_clients_want_the_last_free_dyno_of_a_day(
 ) -> None:
     site.add_dyno("e2e-last-dyno")
     vins = [site.add_vehicle() for _ in range(CROWD)]
-    body = {"test_type": "e2e-last-dyno", "start_date": in_days(20), "days_to_complete": 2}
+    body = {"test_type": "e2e-last-dyno", "start_date": in_days(20), "days_to_complete": 2, "backup": False}
 
     answers = crowd(CROWD, lambda client, number: client.post("/allocations/auto", json={**body, "vin": vins[number]}))
 
@@ -61,6 +68,7 @@ def test_32_clients_want_one_vehicle(site: Site, crowd: Callable[[int, Ask], lis
         "test_type": "e2e-one-vehicle",
         "start_date": in_days(20),
         "days_to_complete": 2,
+        "backup": False,
     }
 
     answers = crowd(CROWD, lambda client, _: client.post("/allocations/auto", json=body))
