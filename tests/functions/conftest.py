@@ -1,14 +1,16 @@
 """Doors in process: an event in, the answer, the line and the row out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from dyno.database import engine
 from dyno.settings import Settings, settings
@@ -87,6 +89,16 @@ def gateway_event(
 
 
 Call = Callable[..., Answer]
+
+
+@pytest.fixture(autouse=True)
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """S3 with the snapshot's bucket, and nothing of the real one within reach."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        boto3.client("s3", "us-east-1").create_bucket(Bucket="snapshots")
+        yield
 
 
 @pytest.fixture

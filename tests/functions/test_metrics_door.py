@@ -3,13 +3,11 @@
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 from prometheus_client.parser import text_string_to_metric_families
 
 from dyno.metrics.catalogue import FAMILIES
@@ -21,15 +19,6 @@ from tests.lab import MONDAY, TUESDAY, Lab
 
 AUTO = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "days_to_complete": 1, "backup": False}
 Feed = Callable[[list[dict[str, Any]]], dict[str, int]]
-
-
-@pytest.fixture(autouse=True)
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        boto3.client("s3", "us-east-1").create_bucket(Bucket="snapshots")
-        yield
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ Attempt = Callable[[Engine], Any]
 @pytest.fixture
 def crowd(lab: Lab) -> Any:
     """Runs attempts at one moment, each on a connection of its own; gives each one's answer or refusal."""
-    over = create_engine(lab.over.url, creator=lab.over.pool._creator, pool_size=CLIENTS, max_overflow=0)
+    over = create_engine(
+        lab.over.url, creator=lab.over.pool._creator, pool_size=CLIENTS, max_overflow=0, isolation_level="AUTOCOMMIT"
+    )
 
     def run(attempts: list[Attempt]) -> list[Any]:
         ready = Barrier(len(attempts))
@@ -123,7 +125,7 @@ def test_a_crowd_that_books_and_cancels_leaves_no_overlap(lab: Lab, crowd: Any) 
 def test_a_dyno_changed_while_it_is_being_booked_is_not_booked_by_its_old_rules(lab: Lab) -> None:
     dyno_id = lab.dyno("D1")
     lab.vehicle()
-    change = lab.owner.connect()
+    change = lab.owner.execution_options(isolation_level="READ COMMITTED").connect()
     change.execute(text("select from dynos where id = :id for update"), {"id": dyno_id})
     change.execute(text("delete from capabilities where dyno_id = :id"), {"id": dyno_id})
     change.execute(text("update dynos set version = version + 1 where id = :id"), {"id": dyno_id})

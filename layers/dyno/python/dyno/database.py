@@ -44,7 +44,7 @@ def engine(settings: Settings) -> Engine:
         pool_size=1,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
-        isolation_level="READ COMMITTED",
+        isolation_level="AUTOCOMMIT",
     )
     event.listen(made, "checkin", _note_the_time)
     event.listen(made, "checkout", _refuse_the_stale)
@@ -53,15 +53,16 @@ def engine(settings: Settings) -> Engine:
 
 @contextmanager
 def transaction(over: Engine) -> Iterator[Connection]:
-    """A connection whose work is committed at the end, or undone whole."""
-    with answering(), over.begin() as connection:
+    """A connection whose work is committed at the end, or undone whole; for work that no single statement can do."""
+    transactional = over.execution_options(isolation_level="READ COMMITTED")
+    with answering(), transactional.begin() as connection:
         yield connection
 
 
 @contextmanager
 def autocommit(over: Engine) -> Iterator[Connection]:
     """A connection on which each statement is its own transaction: one round trip instead of three."""
-    with answering(), over.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with answering(), over.connect() as connection:
         yield connection
 
 

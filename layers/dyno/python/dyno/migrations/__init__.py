@@ -7,6 +7,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
+from dyno.database import transaction
+
 HERE = Path(__file__).parent
 
 
@@ -22,14 +24,14 @@ def upgrade(over: Engine, revision: str = "head") -> str:
     Returns:
         The newest revision of this release.
     """
-    with over.begin() as connection:
+    with transaction(over) as connection:
         command.upgrade(_config(connection), revision)
     return head()
 
 
 def downgrade(over: Engine, revision: str) -> None:
     """Take the schema down to a revision; "base" leaves nothing of ours. All or nothing."""
-    with over.begin() as connection:
+    with transaction(over) as connection:
         command.downgrade(_config(connection), revision)
 
 
