@@ -4,9 +4,11 @@ import base64
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from cdk.local import aws, stack
 from cdk.local.instance import Instance, LocalStackError
+from cdk.local.stack import Stack
 
 
 def invoke(instance: Instance, name: str, event_file: str) -> None:
@@ -23,13 +25,23 @@ def invoke(instance: Instance, name: str, event_file: str) -> None:
     if name not in running.functions:
         raise LocalStackError(f"there is no function {name!r}; there are {', '.join(sorted(running.functions))}")
     try:
-        event = Path(event_file).read_bytes()
-    except OSError as error:
-        raise LocalStackError(f"{event_file} cannot be read: {error.strerror}") from error
+        event = json.loads(Path(event_file).read_text())
+    except (OSError, ValueError) as error:
+        raise LocalStackError(f"{event_file} cannot be read: {error}") from error
+    _admit(event, running)
     answer = aws.client("lambda", running.aws_port).invoke(
-        FunctionName=running.functions[name], Payload=event, LogType="Tail"
+        FunctionName=running.functions[name], Payload=json.dumps(event), LogType="Tail"
     )
     sys.stderr.write(base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"))
     print(json.dumps(json.load(answer["Payload"]), indent=2))
     if "FunctionError" in answer:
         raise LocalStackError(f"{name} failed: {answer['FunctionError']}")
+
+
+def _admit(event: dict[str, Any], running: Stack) -> None:
+    """Make the claims of an event that passed another gateway those of a token of this stack's user pool."""
+    claims = event.get("requestContext", {}).get("authorizer", {}).get("claims", {})
+    if "iss" in claims:
+        claims["iss"] = f"https://cognito-idp.{aws.REGION}.amazonaws.com/{running.user_pool_id}"
+    if "aud" in claims:
+        claims["aud"] = running.web_client_id

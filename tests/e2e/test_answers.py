@@ -2,6 +2,9 @@
 
 import base64
 import json
+import re
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from cdk.local.instance import ROOT
 from tests.e2e.site import Site, in_days
 
 GOOD = {"test_type": "brake", "start_date": in_days(400), "days_to_complete": 1}
@@ -194,3 +198,35 @@ def forged(site: Site, exp: int) -> str:
 
 def _url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def test_one_function_can_be_invoked_with_an_event_of_another_gateway(site: Site) -> None:
+    command = ["--stack", site.instance.folder.name, "invoke", "--name", "allocations"]
+    event = "events/auto_allocation.json"
+
+    invoked = subprocess.run(
+        [sys.executable, "-m", "cdk.local", *command, "--event", event],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(invoked.stdout)["statusCode"] in {201, 404, 409, 422}
+    assert '"dyno-call/1"' in invoked.stderr or "correlation_id" in invoked.stderr
+
+
+def test_a_token_is_all_that_is_printed_and_an_unknown_role_prints_none(site: Site) -> None:
+    def token(role: str) -> subprocess.CompletedProcess[str]:
+        command = ["--stack", site.instance.folder.name, "token", "--role", role]
+        return subprocess.run(
+            [sys.executable, "-m", "cdk.local", *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    admin, boss = token("admin"), token("boss")
+    claims = json.loads(base64.urlsafe_b64decode(admin.stdout.split(".")[1] + "=="))
+
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", admin.stdout)
+    assert claims["exp"] - time.time() > 23.9 * 3600
+    assert (boss.returncode, boss.stdout) == (1, "")
+    assert "no role 'boss'" in boss.stderr
