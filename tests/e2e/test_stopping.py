@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def test_a_second_stack_of_the_same_folder_or_port_is_one_clear_line(site: Site)
             twin.start()
         assert len(twin.said) == 1
         assert complaint in twin.said[0]
+    shutil.rmtree(twin.instance.folder)
 
 
 def test_term_stops_everything_and_the_second_start_is_fast_and_keeps_the_data(site: Site) -> None:
