@@ -8,6 +8,8 @@ ROLE ?= user
 FUNCTION ?= allocations
 EVENT ?= events/auto_allocation.json
 BIN := .venv/bin
+# Compiled modules are kept: what starts Python many times starts it in half the time.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help

@@ -19,7 +19,7 @@ MARK = "DYNO_LOCAL_STACK"
 """Every process of a stack carries the stack's folder in this variable, and so do the processes it starts."""
 POLL_S = 0.05
 LOG_END_BYTES = 64 * 1024
-GRACE_S = 10
+GRACE_S = 15
 """How long a child may take to end well; ministack writes its state in that time."""
 
 

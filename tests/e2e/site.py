@@ -24,7 +24,7 @@ from cdk.local.stack import Stack
 T = TypeVar("T")
 START_S = 120
 SHOWS_S = 3
-"""A call shows in the reports within this time (DESIGN 6)."""
+"""A call shows in the reports within this time."""
 _numbers = itertools.count(1)
 
 
