@@ -108,9 +108,10 @@ class Lab:
         actor: Actor = ANN,
         key: str | None = None,
         over: Engine | None = None,
+        terms: Terms = TERMS,
         **fields: Any,
     ) -> AutoAllocation:
         """Book as the door does; `brake` without backup unless said otherwise."""
         asked = {"vin": vin, "start_date": start_date, "days_to_complete": days_to_complete}
         request = AutoAllocationRequest.model_validate({"test_type": "brake", "backup": False} | asked | fields)
-        return service.auto_allocate(over or self.over, request, actor=actor, key=key, terms=TERMS, today=TODAY)
+        return service.auto_allocate(over or self.over, request, actor=actor, key=key, terms=terms)

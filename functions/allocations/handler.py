@@ -1,6 +1,5 @@
 """The door of the lab: booking, cancelling, looking."""
 
-from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -23,17 +22,17 @@ from dyno.allocation.model import (
 )
 from dyno.auth import Permission, Role
 from dyno.database import engine
-from dyno.http import Door, allow
+from dyno.http import Door, Number, allow
 from dyno.metrics import deadline
 from dyno.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from dyno.settings import settings
 
 door = Door(settings)
 
-AllocationId = Annotated[int, Path(ge=1, lt=2**63)]
+AllocationId = Annotated[Number, Path(lt=2**63)]
 Cursor = Annotated[str | None, Query(max_length=64)]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Id = Annotated[int | None, Query(ge=1, lt=2**31)]
+Limit = Annotated[Number, Query(le=MAX_LIMIT)]
+Id = Annotated[Number | None, Query(lt=2**31)]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
 ]
@@ -43,9 +42,7 @@ IdempotencyKey = Annotated[
 @allow(Permission.ALLOCATE_VEHICLE)
 def auto(request: AutoAllocationRequest, idempotency_key: IdempotencyKey = None) -> Response[AutoAllocation]:
     """Book a vehicle onto the least capable free dyno."""
-    booked = service.auto_allocate(
-        engine(settings()), request, actor=door.actor, key=idempotency_key, terms=terms(), today=today()
-    )
+    booked = service.auto_allocate(engine(settings()), request, actor=door.actor, key=idempotency_key, terms=terms())
     return Response(
         200 if booked.dry_run else 201,
         "application/json",
@@ -75,9 +72,9 @@ def allocations(
 
 @door.get("/allocations/conflicts")
 @allow(Permission.VIEW_ALLOCATIONS)
-def conflicts(limit: Limit = DEFAULT_LIMIT) -> Page[Overlap]:
+def conflicts(cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[Overlap]:
     """Overlapping pairs of live bookings; an honest lab has none."""
-    return service.list_conflicts(engine(settings()), limit)
+    return service.list_conflicts(engine(settings()), cursor, limit)
 
 
 @door.get("/allocations/<allocation_id>")
@@ -117,11 +114,6 @@ def me() -> dict[str, Any]:
     """Who is asking, and what they may do."""
     role: Role | None = door.actor.role
     return {"sub": door.actor.sub, "role": role, "permissions": door.actor.permissions()}
-
-
-def today() -> date:
-    """The lab's day."""
-    return settings().today(datetime.now(UTC))
 
 
 def terms() -> Terms:

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dyno.auth import Permission
 from dyno.database import engine
-from dyno.http import Door, allow
+from dyno.http import Door, Number, allow
 from dyno.metrics import deadline, service
 from dyno.metrics.exposition import CONTENT_TYPE
 from dyno.metrics.health import health as check
@@ -22,7 +22,7 @@ door = Door(settings)
 
 @door.get("/metrics/performance")
 @allow(Permission.VIEW_METRICS)
-def performance(hours: Annotated[int, Query(ge=1, le=MAX_HOURS)] = 24) -> Performance:
+def performance(hours: Annotated[Number, Query(le=MAX_HOURS)] = 24) -> Performance:
     """Calls, outcomes and percentiles by service and method."""
     return service.performance(engine(settings()), hours, now=datetime.now(UTC))
 

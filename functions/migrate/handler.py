@@ -6,8 +6,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dyno import migrations
 from dyno.cloudformation import answer
-from dyno.database import engine
+from dyno.database import engine, wait_until_awake
 from dyno.settings import settings
+
+PATIENCE_S = 120
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
@@ -16,5 +18,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def migrate() -> dict[str, str]:
-    """The revision the schema is at afterwards."""
-    return {"revision": migrations.upgrade(engine(settings()))}
+    """The revision the schema is at afterwards; a sleeping cluster is woken, and a long migration waited for."""
+    over = engine(settings(), answer_timeout_s=None)
+    wait_until_awake(over, PATIENCE_S)
+    return {"revision": migrations.upgrade(over)}

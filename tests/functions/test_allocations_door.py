@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from dyno.paging import cursor
 from functions.allocations import handler as door
 from tests.functions.conftest import Call, Caller
 from tests.lab import MONDAY, TODAY, TUESDAY, Lab
@@ -141,7 +142,9 @@ BAD_BODIES = {
     "empty test": AUTO | {"test_type": " "},
     "both": AUTO | {"vehicle_id": 1},
     "neither": {name: AUTO[name] for name in AUTO if name != "vin"},
-    "half a character": '{"vin": "\\ud800"}',
+    "half a character": json.dumps(AUTO | {"vin": "a\ud800b"}),
+    "NUL": AUTO | {"vin": "a\0b"},
+    "any test": AUTO | {"test_type": "any"},
 }
 
 
@@ -155,7 +158,7 @@ def test_what_can_never_succeed_is_a_422_that_says_why_and_writes_nothing(call: 
     assert lab.sql("select count(*) from occupancies") + lab.sql("select count(*) from idempotency_keys") == 0
 
 
-@pytest.mark.parametrize("vin", ["nobody", "", "'; drop table vehicles; --", "x" * 5000, "\0", "ß"])
+@pytest.mark.parametrize("vin", ["nobody", "", "'; drop table vehicles; --", "x" * 5000, "\\u0000", "ß"])
 def test_an_unknown_vin_of_any_shape_is_a_404(call: Call, vin: str) -> None:
     said = call(door, "POST", "/allocations/auto", body=AUTO | {"vin": vin})
 
@@ -189,7 +192,9 @@ def test_cancelling_over_the_door(call: Call) -> None:
     assert seen.headers["ETag"] == '"2"'
 
 
-@pytest.mark.parametrize("allocation_id", ["999", "0", "-1", "abc", "99999999999999999999", "1.5"])
+@pytest.mark.parametrize(
+    "allocation_id", ["999", "0", "-1", "abc", "99999999999999999999", "1.5", "1.0", "+1", "01", "1_0", "%201"]
+)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_an_allocation_that_is_not_there_is_a_404(call: Call, method: str, allocation_id: str) -> None:
     said = call(door, method, f"/allocations/{allocation_id}")
@@ -221,6 +226,9 @@ def test_lists_have_pages(call: Call) -> None:
         {"status": "lost"},
         {"from": "yesterday"},
         {"dyno": "1"},
+        {"limit": "1.0"},
+        {"limit": " 5"},
+        {"vin": "a\0b"},
     ],
     ids=str,
 )
@@ -228,6 +236,11 @@ def test_a_query_that_makes_no_sense_is_a_422(call: Call, query: dict[str, str])
     said = call(door, "GET", "/allocations", query=query)
 
     assert (said.status, said.headers["Content-Type"]) == (422, "application/problem+json")
+
+
+def test_the_last_cursor_there_can_be_shows_an_empty_page(call: Call) -> None:
+    for path in ("/allocations", "/dynos", "/vehicles"):
+        assert call(door, "GET", path, query={"cursor": cursor((2**63 - 1,))}).body["items"] == []
 
 
 def test_me_says_who_is_asking(call: Call) -> None:

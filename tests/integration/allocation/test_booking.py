@@ -1,5 +1,7 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,7 +12,7 @@ from dyno.errors import (
     VehicleAlreadyAllocated,
     VehicleNotFound,
 )
-from tests.lab import BOB, FRIDAY, MONDAY, THURSDAY, TODAY, TUESDAY, WEDNESDAY, Lab
+from tests.lab import BOB, FRIDAY, MONDAY, TERMS, THURSDAY, TODAY, TUESDAY, WEDNESDAY, Lab
 
 OTHER = "9ZZ0TEST0VD000002"
 
@@ -177,6 +179,18 @@ def test_a_refusal_names_every_dyno_with_its_reason_and_what_is_in_the_way(lab: 
     }
 
 
+def test_a_maintenance_window_is_never_called_an_allocation(lab: Lab) -> None:
+    dyno_id = lab.dyno("D1", turnaround_days=1)
+    lab.vehicle()
+    window_id = lab.maintenance(dyno_id, TUESDAY)
+
+    with pytest.raises(NoDynoAvailable) as refused:
+        lab.auto_allocate(start_date=MONDAY)
+
+    [said] = refused.value.details["rejected"]
+    assert (said["reason"], said["window_id"], "allocation_id" in said) == ("turnaround", window_id, False)
+
+
 def test_the_turnaround_behind_a_window_is_kept_free_too(lab: Lab) -> None:
     lab.dyno("D1", turnaround_days=2)
     lab.vehicles(3)
@@ -282,8 +296,8 @@ def test_the_booking_statement_holds_the_limits_by_its_own_clock(lab: Lab) -> No
 
 @pytest.mark.parametrize(
     "named",
-    [{"vin": vin} for vin in ("nobody", "", "'; drop table vehicles; --", "a\0b", "x" * 5000)]
-    + [{"vin": None, "vehicle_id": number} for number in (-1, 0, 999, 2**31, 10**30)],
+    [{"vin": vin} for vin in ("nobody", "", "'; drop table vehicles; --", "x" * 5000)]
+    + [{"vin": None, "vehicle_id": number} for number in (-(2**31) - 1, -1, 0, 999, 2**31, 10**30)],
 )  # fmt: skip
 def test_an_unknown_vehicle_of_any_shape_is_not_found(lab: Lab, named: dict[str, Any]) -> None:
     lab.dyno("D1")
@@ -327,6 +341,19 @@ def test_a_key_belongs_to_one_caller_and_one_request(lab: Lab) -> None:
     with pytest.raises(IdempotencyKeyReused):
         lab.auto_allocate(key="k", start_date=TUESDAY)
     assert not lab.auto_allocate(vin=OTHER, start_date=TUESDAY, key="k", actor=BOB).replayed
+
+
+def test_a_retry_after_midnight_is_still_answered_by_its_key(lab: Lab) -> None:
+    lab.dyno("D1")
+    lab.vehicle()
+    now = datetime.now(UTC)
+    where_it_is_still_yesterday = "Etc/GMT+12"
+    start = now.astimezone(ZoneInfo(where_it_is_still_yesterday)).date()
+    first = lab.auto_allocate(start_date=start, key="k", terms=replace(TERMS, time_zone=where_it_is_still_yesterday))
+
+    again = lab.auto_allocate(start_date=start, key="k", terms=replace(TERMS, time_zone="Pacific/Kiritimati"))
+
+    assert (again.replayed, again.allocation) == (True, first.allocation)
 
 
 def test_a_refusal_is_not_kept_under_the_key(lab: Lab) -> None:

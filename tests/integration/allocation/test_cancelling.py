@@ -45,7 +45,7 @@ def test_cancelling_twice_changes_nothing(lab: Lab) -> None:
     assert second == first
 
 
-@pytest.mark.parametrize("status", ["in_progress", "completed"])
+@pytest.mark.parametrize("status", ["in_progress", "completed", "lapsed"])
 def test_what_has_begun_can_no_longer_be_cancelled(lab: Lab, status: str) -> None:
     allocation_id = booked(lab)
     lab.sql("update occupancies set status = :status", status=status)

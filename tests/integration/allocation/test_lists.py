@@ -89,7 +89,7 @@ def test_vehicles_are_listed_with_their_weight_class(lab: Lab) -> None:
 def test_conflicts_are_found_where_the_constraints_are_gone(lab: Lab) -> None:
     first, second = lab.dyno("D1"), lab.dyno("D2")
     vehicles = [lab.vehicle(vin) for vin in ("A", "B")]
-    assert service.list_conflicts(lab.over, 10).items == []
+    assert service.list_conflicts(lab.over, None, 10).items == []
     lab.sql("alter table occupancies drop constraint dyno_once, drop constraint vehicle_once")
 
     tail = lab.occupy(first, vehicles[0], MONDAY, turnaround_days=1)
@@ -97,9 +97,13 @@ def test_conflicts_are_found_where_the_constraints_are_gone(lab: Lab) -> None:
     twin = lab.occupy(second, vehicles[1], TUESDAY)
     lab.occupy(second, vehicles[0], TUESDAY, status="cancelled", cancelled_at="2026-01-01")
 
-    found = service.list_conflicts(lab.over, 10).items
+    found = service.list_conflicts(lab.over, None, 10).items
 
     assert [(each.first_id, each.second_id, each.dyno_id, each.vehicle_id) for each in found] == [
         (tail, inside, first, None),
         (inside, twin, None, vehicles[1]),
     ]
+    first_page = service.list_conflicts(lab.over, None, 1)
+    second_page = service.list_conflicts(lab.over, first_page.next_cursor, 1)
+    assert [*first_page.items, *second_page.items] == found
+    assert second_page.next_cursor is None

@@ -95,7 +95,7 @@ def test_every_slot_is_taken_when_a_crowd_wants_the_same_days(lab: Lab, crowd: A
     )
 
     assert outcomes(answers) == {"AutoAllocation": CLIENTS}
-    assert not service.list_conflicts(lab.over, 10).items
+    assert not service.list_conflicts(lab.over, None, 10).items
 
 
 def test_a_crowd_that_books_and_cancels_leaves_no_overlap(lab: Lab, crowd: Any) -> None:
@@ -116,10 +116,32 @@ def test_a_crowd_that_books_and_cancels_leaves_no_overlap(lab: Lab, crowd: Any) 
 
     crowd([lambda over, seed=seed: book_and_cancel(over, seed) for seed in range(16)])
 
-    assert not service.list_conflicts(lab.over, 10).items
+    assert not service.list_conflicts(lab.over, None, 10).items
     assert lab.sql("select count(*) from history where action = 'cancel'") == lab.sql(
         "select count(*) from occupancies where status = 'cancelled'"
     )
+
+
+def test_a_vehicle_booked_and_cancelled_by_many_is_refused_with_what_is_in_the_way(lab: Lab, crowd: Any) -> None:
+    lab.dyno("D1")
+    lab.vehicle()
+    refusals: list[VehicleAlreadyAllocated] = []
+
+    def book_and_cancel(over: Engine) -> None:
+        for _ in range(40):
+            try:
+                booked = lab.auto_allocate(over=over)
+            except VehicleAlreadyAllocated as refused:
+                refusals.append(refused)
+            except NoDynoAvailable:
+                pass
+            else:
+                assert booked.allocation_id is not None
+                service.cancel_allocation(over, booked.allocation_id, actor=ANN)
+
+    crowd([book_and_cancel] * 6)
+
+    assert all(refused.details["in_the_way"] for refused in refusals)
 
 
 def test_a_dyno_changed_while_it_is_being_booked_is_not_booked_by_its_old_rules(lab: Lab) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from cdk.local.instance import Instance
 from dyno import database
-from dyno.database import autocommit, engine, transaction
+from dyno.database import autocommit, engine, transaction, wait_until_awake
 from dyno.errors import DatabaseResuming, DatabaseUnavailable
 from dyno.settings import Settings
 from tests.conftest import EngineAs
@@ -65,6 +65,47 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_resuming(
         sleeping = replace(settings_as("dyno_allocations"), database_port=silent.getsockname()[1])
         with pytest.raises(DatabaseResuming), autocommit(engine(sleeping)):
             pass
+
+
+def test_an_answer_that_is_late_is_unavailable_and_its_connection_is_dropped(
+    settings_as: Callable[[str], Settings],
+) -> None:
+    over = engine(settings_as("dyno_allocations"), answer_timeout_s=0.2)
+    with autocommit(over) as connection:
+        slow = connection.scalar(BACKEND)
+
+    with pytest.raises(DatabaseUnavailable), autocommit(over) as connection:
+        connection.execute(text("select pg_sleep(1)"))
+    with autocommit(over) as connection:
+        assert connection.scalar(BACKEND) != slow
+    over.dispose()
+
+
+def test_a_patient_engine_waits_for_its_answer(settings_as: Callable[[str], Settings]) -> None:
+    with patch.object(database, "CONNECT_TIMEOUT_S", 0.2):
+        over = engine(settings_as("dyno_owner"), answer_timeout_s=None)
+        with transaction(over) as connection:
+            connection.execute(text("select pg_sleep(0.5)"))
+        over.dispose()
+
+
+def test_a_sleeping_database_is_waited_for_but_not_for_ever(settings_as: Callable[[str], Settings]) -> None:
+    nowhere = engine(replace(settings_as("dyno_owner"), database_port=Instance.named("nowhere").ports().aws))
+    there = engine(settings_as("dyno_owner"))
+
+    with patch("dyno.database.time.sleep") as slept, pytest.raises(DatabaseUnavailable):
+        wait_until_awake(nowhere, patience_s=0.2)
+    assert slept.call_count > 0
+    wait_until_awake(there, patience_s=0)
+    there.dispose()
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001", "57P01"])
+def test_what_may_succeed_the_next_time_is_unavailable(engine_as: EngineAs, state: str) -> None:
+    raises = f"do $$ begin raise exception sqlstate '{state}'; end $$"
+
+    with pytest.raises(DatabaseUnavailable), autocommit(engine_as("dyno_allocations")) as connection:
+        connection.execute(text(raises))
 
 
 def test_too_many_connections_are_unavailable(engine_as: EngineAs, lab: Lab) -> None:

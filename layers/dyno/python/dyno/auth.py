@@ -131,7 +131,7 @@ def actor(claims: Mapping[str, Any] | None, settings: Settings) -> Actor:
     if _expired(str(claims.get("exp", ""))):
         raise Unauthorized("the token has expired")
     match claims.get("token_use"):
-        case "id" if claims.get("aud") == settings.user_pool_client_id:
+        case "id" if claims.get("aud") == settings.user_pool_client_id and claims.get("sub"):
             return Actor(str(claims["sub"]), _role(claims.get("cognito:groups", "")))
         case "access" if claims.get("client_id") == settings.scraper_client_id:
             return Actor(str(claims["client_id"]), scopes=frozenset(str(claims.get("scope", "")).split()))

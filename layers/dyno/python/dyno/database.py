@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pg8000.dbapi
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from dyno.errors import DatabaseResuming, DatabaseUnavailable
+from dyno.errors import DatabaseResuming, DatabaseUnavailable, Unavailable
 from dyno.rds_token import rds_token
 from dyno.settings import DatabaseAuth, Settings
 
@@ -24,22 +24,30 @@ CONNECT_TIMEOUT_S = 8
 IDLE_LIMIT_S = 45
 """Wall-clock age at which an unused connection is not trusted any more; the server closes its side at 60 s."""
 
+ANSWER_TIMEOUT_S = 8
+"""How long a statement of a request may take; its caller is told to come back before the gateway gives up."""
+
 _CANNOT_CONNECT = {"57P03", "53300"}  # cannot_connect_now, too_many_connections
-_CONNECTION_LOST = {"57P01", "57P02", "57P05"}  # admin_shutdown, crash_shutdown, idle_session_timeout
+_TRY_AGAIN = {
+    "57P01", "57P02", "57P05",  # admin_shutdown, crash_shutdown, idle_session_timeout
+    "40001", "40P01",  # serialization_failure, deadlock_detected
+}  # fmt: skip
 
 
 @cache
-def engine(settings: Settings) -> Engine:
+def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S) -> Engine:
     """
     The process's engine: at most one connection, none until it is needed.
 
+    Args:
+        answer_timeout_s: How long to wait for the answer to a statement; None for as long as it takes.
     Raises:
         DatabaseResuming: At connect: the cluster is waking up.
         DatabaseUnavailable: At connect or in use: the server did not answer, refused or went away.
     """
     made = create_engine(
         "postgresql+pg8000://",
-        creator=lambda: _connect(settings),
+        creator=lambda: _connect(settings, answer_timeout_s),
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0,
@@ -66,13 +74,37 @@ def autocommit(over: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def wait_until_awake(over: Engine, patience_s: float) -> None:
+    """
+    Return when the database answers; a paused cluster is woken by being asked.
+
+    Raises:
+        Unavailable: It did not within the time.
+    """
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            with autocommit(over) as connection:
+                connection.exec_driver_sql("select 1")
+        except Unavailable:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn a broken connection into an answer; other database errors pass."""
+    """Turn a broken connection, a late answer and a lost race into an answer; other database errors pass."""
     try:
         yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable("the database did not answer in time; try again") from error
+    except OSError as error:  # pg8000 lets a reset through as it is
+        raise DatabaseUnavailable("the connection to the database broke; try again") from error
     except DBAPIError as error:
-        if error.connection_invalidated or sqlstate(error) in _CONNECTION_LOST or not _from_server(error):
+        if error.connection_invalidated or sqlstate(error) in _TRY_AGAIN or not _from_server(error):
             raise DatabaseUnavailable("the connection to the database broke; try again") from error
         raise
 
@@ -101,7 +133,7 @@ def _from_server(error: DBAPIError) -> bool:
     return sqlstate(error) is not None or not isinstance(error.orig, pg8000.dbapi.InterfaceError)
 
 
-def _connect(settings: Settings) -> pg8000.dbapi.Connection:
+def _connect(settings: Settings, answer_timeout_s: float | None) -> pg8000.dbapi.Connection:
     try:
         connection = pg8000.dbapi.connect(
             user=settings.database_user,
@@ -125,6 +157,7 @@ def _connect(settings: Settings) -> pg8000.dbapi.Connection:
         raise DatabaseUnavailable("the database cannot be reached; try again") from error
     # pg8000 leaves Nagle's algorithm on, which stalls every message over 8 KB by 40 ms.
     connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001
+    connection._usock.settimeout(answer_timeout_s)  # noqa: SLF001
     return connection
 
 
@@ -135,8 +168,9 @@ def _password(settings: Settings) -> str | None:
 
 
 @cache
-def _tls(ca_file: str) -> ssl.SSLContext | None:
-    return ssl.create_default_context(cafile=ca_file) if ca_file else None
+def _tls(ca_file: str) -> ssl.SSLContext | Literal[False]:
+    # Not None, by which pg8000 means TLS with whoever answers.
+    return ssl.create_default_context(cafile=ca_file) if ca_file else False
 
 
 def _note_the_time(_connection: object, entry: ConnectionPoolEntry) -> None:

@@ -1,8 +1,9 @@
 """The way in and out of a door: who is asking, what for, and one table from error to answer."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError, ServiceError
@@ -10,6 +11,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BeforeValidator
 
 from dyno.auth import Actor, Permission, actor
 from dyno.errors import DynoError, InvalidRequest, NotFound, RouteNotFound, Unavailable
@@ -18,6 +20,19 @@ from dyno.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 """A route's function."""
+
+
+_JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _digits(given: object) -> object:
+    if isinstance(given, str) and not re.fullmatch(r"[1-9][0-9]{0,18}", given):
+        raise ValueError("a whole number from 1 is written with digits alone")
+    return given
+
+
+Number = Annotated[int, BeforeValidator(_digits)]
+"""A whole number from 1 in a path or a query: one spelling each, so that one thing has one address."""
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -74,8 +89,8 @@ class Door(APIGatewayRestResolver):
             yield route.method, route.path, route.func
 
     def serve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer one event of the gateway; never raises."""
-        gateway_id = event.get("requestContext", {}).get("requestId") or context.aws_request_id
+        """Answer one event of the gateway."""
+        gateway_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
         known_by = correlation_id(event.get("headers") or {}, gateway_id)
         with serving(Request(known_by, _claims(event).get("sub"))):
             answer: dict[str, Any] = self.resolve(event, context)
@@ -121,12 +136,8 @@ class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
             raise InvalidRequest(f"the body is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise InvalidRequest("the body must be a JSON object")
+        _refuse_unstorable("the body", json.dumps(body, ensure_ascii=False))
         return body
-
-
-def created(body: Any, **headers: str) -> Response[Any]:  # noqa: ANN401
-    """201 with a body and further headers."""
-    return Response(201, "application/json", body, headers=dict(headers))
 
 
 def problem(error: Exception) -> Response[Any]:
@@ -175,6 +186,17 @@ def _refuse_unknown_parameters(app: Any) -> None:  # noqa: ANN401
     if unknown:
         allowed = ", ".join(sorted(known)) or "none"
         raise InvalidRequest(f"unknown query parameters: {', '.join(unknown)}; this route takes: {allowed}")
+    _refuse_unstorable("the query", "".join((app.current_event.query_string_parameters or {}).values()))
+
+
+def _refuse_unstorable(what: str, text: str) -> None:
+    """JSON and URLs can say characters that no text of PostgreSQL holds: NUL and halves of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{what} has half a character, {text[error.start]!a}") from error
+    if "\0" in text or _JSON_NUL.search(text):
+        raise InvalidRequest(f"{what} has the character NUL")
 
 
 def _no_such_number(name: str) -> float:

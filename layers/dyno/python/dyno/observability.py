@@ -22,7 +22,7 @@ class Request:
 
     Attributes:
         correlation_id: Shared by every record, log line and answer of the request.
-        sub: The caller's id in the user pool; None for machines and timers.
+        sub: The caller's id in the user pool, a person's or a machine's; None for timers.
     """
 
     correlation_id: str

@@ -1,7 +1,8 @@
-"""Long lists, a page at a time: ordered by id, continued by an opaque cursor."""
+"""Long lists, a page at a time: ordered by ids, continued by an opaque cursor."""
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -13,6 +14,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 
 T = TypeVar("T")
+Position = tuple[int, ...]
+"""Where an item stands in its list: what the list is ordered by."""
 
 
 class Page(BaseModel, Generic[T]):
@@ -22,35 +25,40 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None
 
 
-def page(rows: Sequence[tuple[int, T]], limit: int) -> Page[T]:
+def page(rows: Sequence[tuple[Position, T]], limit: int) -> Page[T]:
     """
     A page of at most `limit` items.
 
     Args:
-        rows: (id, item) in order of id; one more than `limit` tells that there is a next page.
+        rows: (position, item) in order of position; one more than `limit` tells that there is a next page.
     """
     more = len(rows) > limit
     return Page(items=[item for _, item in rows[:limit]], next_cursor=cursor(rows[limit - 1][0]) if more else None)
 
 
-def cursor(last_id: int) -> str:
-    """The URL-safe cursor that continues behind an id."""
-    return base64.urlsafe_b64encode(f"id:{last_id}".encode()).decode().rstrip("=")
+def cursor(position: Position) -> str:
+    """The URL-safe cursor that continues behind a position."""
+    return base64.urlsafe_b64encode(b"at:" + ".".join(map(str, position)).encode()).decode().rstrip("=")
 
 
-def after(cursor: str | None) -> int:
+def after(cursor: str | None, length: int = 1) -> Position:
     """
-    The id a cursor continues behind; 0 without one.
+    The position a cursor continues behind; zeros without one.
 
     Raises:
-        InvalidRequest: Not a cursor of ours.
+        InvalidRequest: Not a cursor this list gave out.
     """
     if cursor is None:
-        return 0
+        return (0,) * length
     try:
-        kind, _, number = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").partition(":")
-        if kind == "id" and number.isdecimal() and int(number) < 2**63:
-            return int(number)
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
-        pass
-    raise InvalidRequest("cursor is not one this service gave out; leave it away to start anew")
+        text = ""
+    numbers = text.removeprefix("at:").split(".")
+    if text.startswith("at:") and len(numbers) == length and all(map(_is_id, numbers)):
+        return tuple(map(int, numbers))
+    raise InvalidRequest("cursor is not one this list gave out; leave it away to start anew")
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,19}", text) is not None and int(text) < 2**63

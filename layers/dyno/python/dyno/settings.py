@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 from typing import TypeVar
@@ -88,10 +87,6 @@ class Settings:
         }
         reader.complain()
         return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
-
-    def today(self, now: datetime) -> date:
-        """The day it is in the lab at the aware instant `now`."""
-        return now.astimezone(self.lab_time_zone).date()
 
 
 @cache

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 MAX_BACKUP_DAYS = 90
 DEFAULT_BACKUP_DAYS = 7
@@ -35,6 +35,12 @@ def _day(given: object) -> object:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
         raise ValueError("a date is written YYYY-MM-DD")
     return date.fromisoformat(given)
+
+
+def _one_test(given: str) -> str:
+    if given == "any":
+        raise ValueError("'any' is a word of capabilities; name one test")
+    return given
 
 
 Day = Annotated[date, BeforeValidator(_day)]
@@ -69,7 +75,7 @@ class AutoAllocationRequest(Strict):
 
     vin: str | None = None
     vehicle_id: int | None = None
-    test_type: Name
+    test_type: Annotated[Name, AfterValidator(_one_test)]
     start_date: Day
     days_to_complete: Annotated[int, Field(ge=1)]
     backup: bool = True

@@ -27,6 +27,7 @@ from dyno.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     NoDynoAvailable,
+    Unavailable,
     VehicleAlreadyAllocated,
     VehicleNotFound,
 )
@@ -40,23 +41,26 @@ _MAX_INTEGER = 2**31 - 1
 
 @track_performance(SERVICE, include_metadata=True)
 def auto_allocate(
-    over: Engine, request: AutoAllocationRequest, *, actor: Actor, key: str | None, terms: Terms, today: date
+    over: Engine, request: AutoAllocationRequest, *, actor: Actor, key: str | None, terms: Terms
 ) -> AutoAllocation:
     """
     Book a vehicle onto the least capable dyno that is free, on the first day that will do.
 
     Args:
         key: The caller's Idempotency-Key; the same request under the same key is booked once and answered alike.
-        today: The lab's day.
     Raises:
         InvalidRequest: In the past, beyond the horizon, too long.
         IdempotencyKeyReused: The key came with another request before.
         VehicleNotFound: No vehicle has that vin or id.
         VehicleAlreadyAllocated: It is booked on every day tried.
         NoDynoAvailable: No capable dyno is free on any day tried; says why for each.
+        Unavailable: Others were faster every time.
     """
-    _check_window(request, terms, today)
-    if (request.vehicle_id or 0) > _MAX_INTEGER or "\0" in (request.vin or ""):  # nothing PostgreSQL could hold
+    if request.days_to_complete > terms.max_days:
+        raise InvalidRequest(
+            f"days_to_complete is {request.days_to_complete}; a booking takes 1 to {terms.max_days} days"
+        )
+    if request.vehicle_id is not None and not 0 < request.vehicle_id <= _MAX_INTEGER:
         raise _no_such_vehicle(request)
     with autocommit(over) as connection:
         placed = store.place(connection, request, actor.sub, AUTO_ROUTE, key, terms)
@@ -111,10 +115,10 @@ def list_allocations(over: Engine, wanted: AllocationFilter, cursor: str | None,
 
 
 @track_performance(SERVICE)
-def list_conflicts(over: Engine, limit: int) -> Page[Overlap]:
-    """The first overlapping pairs of live bookings; none, as long as the constraints hold."""
+def list_conflicts(over: Engine, cursor: str | None, limit: int) -> Page[Overlap]:
+    """Overlapping pairs of live bookings, in order of their ids; none, as long as the constraints hold."""
     with autocommit(over) as connection:
-        return Page(items=store.overlaps(connection, limit), next_cursor=None)
+        return page(store.overlaps(connection, after(cursor, 3), limit + 1), limit)
 
 
 @track_performance(SERVICE)
@@ -131,39 +135,37 @@ def list_vehicles(over: Engine, vin: str | None, cursor: str | None, limit: int)
         return page(store.vehicles_after(connection, vin, after(cursor), limit + 1), limit)
 
 
-def _check_window(request: AutoAllocationRequest, terms: Terms, today: date) -> None:
-    last_day = today + timedelta(days=terms.horizon_days)
-    if request.days_to_complete > terms.max_days:
-        raise InvalidRequest(
-            f"days_to_complete is {request.days_to_complete}; a booking takes 1 to {terms.max_days} days"
-        )
+def _bad_window(request: AutoAllocationRequest, terms: Terms, today: date) -> InvalidRequest:
     if request.start_date < today:
-        raise InvalidRequest(f"start_date {request.start_date} is in the past; today in the lab is {today}")
-    if request.start_date > last_day - timedelta(days=request.days_to_complete - 1):
-        raise InvalidRequest(f"a booking ends by {last_day}, {terms.horizon_days} days ahead")
+        return InvalidRequest(f"start_date {request.start_date} is in the past; today in the lab is {today}")
+    last_day = today + timedelta(days=terms.horizon_days)
+    return InvalidRequest(f"a booking ends by {last_day}, {terms.horizon_days} days ahead")
 
 
 def _refusal(request: AutoAllocationRequest, said: Placement, terms: Terms) -> DynoError:
     days = f"{request.start_date} or up to {request.shift_limit_days} days later"
+    refusal = DynoError(f"the booking function said {said.outcome}")
     match said.outcome:
         case "key_reused":
-            return IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
+            refusal = IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
         case "vehicle_not_found":
-            return _no_such_vehicle(request)
+            refusal = _no_such_vehicle(request)
+        case "bad_window" if said.today:
+            refusal = _bad_window(request, terms, said.today)
         case "vehicle_already_allocated":
-            return VehicleAlreadyAllocated(
+            refusal = VehicleAlreadyAllocated(
                 f"{said.vin} is booked whenever it could start, {days}", in_the_way=said.in_the_way
             )
         case "no_dyno_available":
-            return NoDynoAvailable(
+            refusal = NoDynoAvailable(
                 f"no dyno can take {said.vin} for {request.test_type}, from {days}",
                 start_date=said.start_date,
                 end_date=said.end_date,
                 rejected=said.rejected,
             )
-        case "bad_window" if said.today:
-            _check_window(request, terms, said.today)  # the database's day is another than ours
-    return DynoError(f"the booking function said {said.outcome}")
+        case "contended":
+            refusal = Unavailable("others were faster every time; try again")
+    return refusal
 
 
 def _no_such_vehicle(request: AutoAllocationRequest) -> VehicleNotFound:

@@ -4,7 +4,21 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from dyno.allocation.model import (
@@ -17,6 +31,7 @@ from dyno.allocation.model import (
     Terms,
     Vehicle,
 )
+from dyno.paging import Position
 from dyno.tables import capabilities, dynos, occupancies, vehicles
 
 _PLACE = text(
@@ -42,7 +57,7 @@ def place(
             "owner": owner,
             "route": route,
             "key": None if request.dry_run else key,
-            "body_hash": hashlib.sha256(request.model_dump_json().encode()).digest(),
+            "body_hash": hashlib.sha256(request.model_dump_json(exclude_defaults=True).encode()).digest(),
             "vehicle_id": request.vehicle_id,
             "vin": request.vin,
             "test_type": request.test_type,
@@ -104,19 +119,21 @@ def allocation(connection: Connection, allocation_id: int) -> Allocation | None:
 
 
 def allocations(
-    connection: Connection, wanted: AllocationFilter, after_id: int, limit: int
-) -> list[tuple[int, Allocation]]:
+    connection: Connection, wanted: AllocationFilter, after: Position, limit: int
+) -> list[tuple[Position, Allocation]]:
     """Allocations in order of id, at most `limit`."""
-    query = _ALLOCATIONS.where(occupancies.c.id > after_id).order_by(occupancies.c.id).limit(limit)
+    query = _ALLOCATIONS.where(occupancies.c.id > _big(after[0])).order_by(occupancies.c.id).limit(limit)
     for field, value in wanted.model_dump(exclude_none=True).items():
         query = query.where(_CONDITIONS[field](value))
-    return [(row.allocation_id, Allocation.model_validate(row._asdict())) for row in connection.execute(query)]
+    return [((row.allocation_id,), Allocation.model_validate(row._asdict())) for row in connection.execute(query)]
 
 
-def overlaps(connection: Connection, limit: int) -> list[Overlap]:
+def overlaps(connection: Connection, after: Position, limit: int) -> list[tuple[Position, Overlap]]:
     """
     Pairs of live bookings that take one dyno, or one vehicle, on the same days; an honest lab has none.
 
+    Args:
+        after: (first_id, second_id, whether it is the vehicle they share) of the last pair seen.
     Source:
         A plain self-join, which trusts neither the constraints nor the columns derived for the booking.
     """
@@ -145,11 +162,16 @@ def overlaps(connection: Connection, limit: int) -> list[Overlap]:
         ).where(shared, earlier, *live)
         for shared in (same_dyno, same_vehicle)
     ]
-    query = pairs[0].union_all(pairs[1]).order_by("first_id", "second_id").limit(limit)
-    return [Overlap.model_validate(row._asdict()) for row in connection.execute(query)]
+    pair = pairs[0].union_all(pairs[1]).subquery()
+    position = (pair.c.first_id, pair.c.second_id, pair.c.vehicle_id.is_not(None).cast(Integer))
+    query = select(pair).where(tuple_(*position) > tuple_(*map(_big, after))).order_by(*position).limit(limit)
+    return [
+        ((row.first_id, row.second_id, int(row.vehicle_id is not None)), Overlap.model_validate(row._asdict()))
+        for row in connection.execute(query)
+    ]
 
 
-def dynos_after(connection: Connection, after_id: int, limit: int) -> list[tuple[int, Dyno]]:
+def dynos_after(connection: Connection, after: Position, limit: int) -> list[tuple[Position, Dyno]]:
     """Dynos with their capabilities, in order of id."""
     line = func.jsonb_build_object(
         "test_type", capabilities.c.test_type,
@@ -166,17 +188,24 @@ def dynos_after(connection: Connection, after_id: int, limit: int) -> list[tuple
             *(column for column in dynos.c if column.name != "id"),
             can_run.where(capabilities.c.dyno_id == dynos.c.id).scalar_subquery().label("capabilities"),
         )
-        .where(dynos.c.id > after_id)
+        .where(dynos.c.id > _big(after[0]))
         .order_by(dynos.c.id)
         .limit(limit)
     )
-    return [(row.dyno_id, Dyno.model_validate(row._asdict())) for row in connection.execute(query)]
+    return [((row.dyno_id,), Dyno.model_validate(row._asdict())) for row in connection.execute(query)]
 
 
-def vehicles_after(connection: Connection, vin: str | None, after_id: int, limit: int) -> list[tuple[int, Vehicle]]:
+def vehicles_after(
+    connection: Connection, vin: str | None, after: Position, limit: int
+) -> list[tuple[Position, Vehicle]]:
     """Vehicles in order of id, or the one with a vin."""
     query = select(vehicles.c.id.label("vehicle_id"), *(column for column in vehicles.c if column.name != "id"))
-    query = query.where(vehicles.c.id > after_id).order_by(vehicles.c.id).limit(limit)
+    query = query.where(vehicles.c.id > _big(after[0])).order_by(vehicles.c.id).limit(limit)
     if vin is not None:
         query = query.where(vehicles.c.vin == vin)
-    return [(row.vehicle_id, Vehicle.model_validate(row._asdict())) for row in connection.execute(query)]
+    return [((row.vehicle_id,), Vehicle.model_validate(row._asdict())) for row in connection.execute(query)]
+
+
+def _big(number: int) -> BindParameter[int]:
+    """A number of a cursor, which may be larger than any id of the table."""
+    return literal(number, BigInteger)

@@ -121,13 +121,14 @@ end;
 
 -- Why a dyno cannot take a window, all told. One row; a null reason: it can.
 create function why_not(d dynos, p_test text, p_drive text, p_weight text, p_start date, p_end date, p_at timestamptz)
-returns table (reason text, occupancy_id bigint, free_from date) language sql stable begin atomic
+returns table (reason text, kind text, occupancy_id bigint, free_from date) language sql stable begin atomic
   select coalesce(u.reason, case
            when o.id is null then null
            when o.end_date < p_start or o.start_date > p_end then 'turnaround'
            when o.kind = 'maintenance' then 'maintenance'
            when o.status = 'held' then 'held'
            else 'booked' end),
+         case when u.reason is null then o.kind end,
          case when u.reason is null then o.id end,
          case when u.reason is null then o.free_from end
     from unfit(d, p_test, p_drive, p_weight, p_start, p_end) u
@@ -194,8 +195,9 @@ end $$;
 -- Choose a dyno and book it: one call, one transaction, at most one booking.
 --
 -- Gives {"outcome": …}: booked and would_book with the allocation (replayed: true if the key had done it before), or
--- vehicle_not_found, key_reused, bad_window, vehicle_already_allocated, no_dyno_available.
--- Every attempt takes a fresh snapshot; the exclusion constraints have the last word.
+-- vehicle_not_found, key_reused, bad_window, vehicle_already_allocated, no_dyno_available, contended.
+-- Every attempt takes a fresh snapshot; the exclusion constraints have the last word. An attempt that was outrun, or that saw
+-- two things that do not go together, begins again from the day that was asked for.
 create function place(
   p_owner text, p_route text, p_key text, p_hash bytea, p_vehicle integer, p_vin text, p_test text, p_start date, p_days integer,
   p_max_shift integer, p_dry boolean, p_zone text, p_horizon_days integer, p_max_days integer)
@@ -224,78 +226,78 @@ begin
   select * into v from vehicles x where x.id = p_vehicle or x.vin = p_vin;
   if not found then return jsonb_build_object('outcome', 'vehicle_not_found'); end if;
 
-  day := p_start;
-  loop
-    at := clock_timestamp();
-    day := vehicle_free_from(v.id, day, p_days, until, at);
-    exit when day is null;
-    first_day := coalesce(first_day, day);
+  <<attempt>> for attempts in 1 .. 64 loop
+    day := p_start; first_day := null; rejected := null;
+    loop
+      at := clock_timestamp();
+      day := vehicle_free_from(v.id, day, p_days, until, at);
+      exit when day is null;
+      first_day := coalesce(first_day, day);
 
-    -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
-    select x.* into d from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w
-     where w.reason is null order by x.breadth, x.name limit 1 for no key update of x skip locked;
-    if not found then
-      select min(case when w.reason is null then day
-                      when w.reason not in ('disabled', 'not_capable') and coalesce(w.free_from, day) <= until
-                      then dyno_free_from(x, coalesce(w.free_from, day), p_days, until, at) end),
-             jsonb_agg(jsonb_strip_nulls(jsonb_build_object('dyno_id', x.id, 'dyno_name', x.name, 'reason', w.reason,
-                'allocation_id', case when w.reason <> 'maintenance' then w.occupancy_id end,
-                'window_id', case when w.reason = 'maintenance' then w.occupancy_id end,
-                'free_from', w.free_from)) order by x.name)
-        into next_day, result
-        from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w;
-      if day = first_day and next_day is distinct from day then rejected := result; end if;
-      exit when next_day is null;
-      if next_day > day then day := next_day; continue; end if;
-      -- Free, but somebody holds its row. No lock here: waiting for a second dyno while holding a first would deadlock.
+      -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
       select x.* into d from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w
-       where w.reason is null order by x.breadth, x.name limit 1;
-      continue when not found;
-    end if;
+       where w.reason is null order by x.breadth, x.name limit 1 for no key update of x skip locked;
+      if not found then
+        select min(case when w.reason is null then day
+                        when w.reason not in ('disabled', 'not_capable') and coalesce(w.free_from, day) <= until
+                        then dyno_free_from(x, coalesce(w.free_from, day), p_days, until, at) end),
+               jsonb_agg(jsonb_strip_nulls(jsonb_build_object('dyno_id', x.id, 'dyno_name', x.name, 'reason', w.reason,
+                  'allocation_id', case when w.kind = 'allocation' then w.occupancy_id end,
+                  'window_id', case when w.kind = 'maintenance' then w.occupancy_id end,
+                  'free_from', w.free_from)) order by x.name)
+          into next_day, result
+          from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w;
+        if day = first_day and next_day is distinct from day then rejected := result; end if;
+        exit when next_day is null;
+        if next_day > day then day := next_day; continue; end if;
+        -- Free, but somebody holds its row. No lock here: waiting for a second dyno while holding a first would deadlock.
+        select x.* into d from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w
+         where w.reason is null order by x.breadth, x.name limit 1;
+        continue attempt when not found;
+      end if;
 
-    if p_dry then
-      o := jsonb_populate_record(null::occupancies, jsonb_build_object('dyno_id', d.id, 'vehicle_id', v.id, 'test_type', p_test,
-        'start_date', day, 'end_date', day + p_days - 1, 'status', 'scheduled', 'shift_days', day - p_start, 'booked_by', p_owner));
-      return jsonb_build_object('outcome', 'would_book', 'allocation', allocation_json(o, d.name, v.vin));
-    end if;
+      if p_dry then
+        o := jsonb_populate_record(null::occupancies, jsonb_build_object('dyno_id', d.id, 'vehicle_id', v.id, 'test_type', p_test,
+          'start_date', day, 'end_date', day + p_days - 1, 'status', 'scheduled', 'shift_days', day - p_start, 'booked_by', p_owner));
+        return jsonb_build_object('outcome', 'would_book', 'allocation', allocation_json(o, d.name, v.vin));
+      end if;
 
-    perform lapse_holds(d.id, v.id, day, day + p_days + d.turnaround_days, at);
-    insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, booked_by)
-      values ('allocation', d.id, v.id, p_test, day, day + p_days - 1, d.turnaround_days, day - p_start, p_owner)
-      on conflict do nothing returning * into o;
-    if not found then           -- somebody was faster: what was seen on the way here is no longer true
-      day := p_start; first_day := null; rejected := null;
-      continue;
-    end if;
-    -- The insert's foreign key now keeps the dyno as it is; if it changed since it was chosen, it is not booked by its old rules.
-    perform from dynos x cross join lateral unfit(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1) u
-      where x.id = d.id and x.turnaround_days = d.turnaround_days and u.reason is null;
-    if not found then
-      delete from occupancies x where x.id = o.id;
-      day := p_start; first_day := null; rejected := null;
-      continue;
-    end if;
+      perform lapse_holds(d.id, v.id, day, day + p_days + d.turnaround_days, at);
+      insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, booked_by)
+        values ('allocation', d.id, v.id, p_test, day, day + p_days - 1, d.turnaround_days, day - p_start, p_owner)
+        on conflict do nothing returning * into o;
+      continue attempt when not found;                            -- somebody was faster
+      -- The insert's foreign key now keeps the dyno as it is; if it changed since it was chosen, it is not booked by its old rules.
+      perform from dynos x cross join lateral unfit(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1) u
+        where x.id = d.id and x.turnaround_days = d.turnaround_days and u.reason is null;
+      if not found then
+        delete from occupancies x where x.id = o.id;
+        continue attempt;
+      end if;
 
-    result := jsonb_build_object('outcome', 'booked', 'allocation', allocation_json(o, d.name, v.vin));
-    insert into history (occupancy_id, action, actor, after) values (o.id, 'book', p_owner, result -> 'allocation');
-    if p_key is not null then
-      insert into idempotency_keys as i (owner, route, key, body_hash, answer) values (p_owner, p_route, p_key, p_hash, result)
-        on conflict (owner, route, key) do update
-        set body_hash = excluded.body_hash, answer = excluded.answer, created_at = excluded.created_at;
+      result := jsonb_build_object('outcome', 'booked', 'allocation', allocation_json(o, d.name, v.vin));
+      insert into history (occupancy_id, action, actor, after) values (o.id, 'book', p_owner, result -> 'allocation');
+      if p_key is not null then
+        insert into idempotency_keys as i (owner, route, key, body_hash, answer) values (p_owner, p_route, p_key, p_hash, result)
+          on conflict (owner, route, key) do update
+          set body_hash = excluded.body_hash, answer = excluded.answer, created_at = excluded.created_at;
+      end if;
+      return result;
+    end loop;
+
+    if first_day is null then
+      select jsonb_agg(jsonb_build_object('allocation_id', x.id, 'dyno_id', x.dyno_id, 'start_date', x.start_date,
+               'end_date', x.end_date, 'status', x.status) order by x.start_date)
+        into rejected from occupancies x
+       where x.vehicle_id = v.id and x.occupies and is_live(x.status, x.expires_at, at)
+         and x.start_date < until + p_days and x.end_date >= p_start;
+      continue attempt when rejected is null;                     -- cancelled since
+      return jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', rejected, 'vin', v.vin);
     end if;
-    return result;
+    return jsonb_build_object('outcome', 'no_dyno_available', 'rejected', coalesce(rejected, '[]'),
+      'start_date', first_day, 'end_date', first_day + p_days - 1, 'vin', v.vin);
   end loop;
-
-  if first_day is null then
-    select jsonb_agg(jsonb_build_object('allocation_id', x.id, 'dyno_id', x.dyno_id, 'start_date', x.start_date,
-             'end_date', x.end_date, 'status', x.status) order by x.start_date)
-      into rejected from occupancies x
-     where x.vehicle_id = v.id and x.occupies and is_live(x.status, x.expires_at, at)
-       and x.start_date < until + p_days and x.end_date >= p_start;
-    return jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', rejected, 'vin', v.vin);
-  end if;
-  return jsonb_build_object('outcome', 'no_dyno_available', 'rejected', coalesce(rejected, '[]'),
-    'start_date', first_day, 'end_date', first_day + p_days - 1, 'vin', v.vin);
+  return jsonb_build_object('outcome', 'contended');
 end $$;
 
 -- Cancel an allocation, keeping its row; its own (booked by p_actor) or, with p_any, anybody's. A second time changes nothing.
@@ -306,7 +308,7 @@ begin
   select * into o from occupancies x where x.id = p_id and x.kind = 'allocation' for no key update;
   if not found then return jsonb_build_object('outcome', 'not_found'); end if;
   if not p_any and o.booked_by <> p_actor then return jsonb_build_object('outcome', 'not_yours'); end if;
-  if o.status in ('in_progress', 'completed') then return jsonb_build_object('outcome', 'closed', 'status', o.status); end if;
+  if o.status in ('in_progress', 'completed', 'lapsed') then return jsonb_build_object('outcome', 'closed', 'status', o.status); end if;
   select name into dyno_name from dynos where id = o.dyno_id;
   select vin into the_vin from vehicles where id = o.vehicle_id;
   if o.status in ('held', 'scheduled') then
