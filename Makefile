@@ -27,7 +27,7 @@ lock: ## Resolve pyproject.toml anew into both lock files
 	uv pip compile pyproject.toml --quiet --group dev --universal --generate-hashes --no-emit-index-url -o requirements.lock --python-version 3.11
 
 check: .venv/ready ## Format, lint, types, import rules
-	@ruff format --check --quiet . && ruff check --quiet . && mypy && lint-imports --cache-dir .run/imports | tail -n 3
+	@ruff format --check --quiet . && ruff check --quiet . && mypy && mkdir -p .run && lint-imports --cache-dir .run/imports > .run/imports.log || { cat .run/imports.log; exit 1; }
 
 test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool leaves that out
 	@python -m pytest -n 2 --dist loadgroup --ignore tests/e2e

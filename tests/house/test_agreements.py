@@ -53,9 +53,36 @@ def test_the_gateway_admits_whom_the_doors_expect() -> None:
         assert route.admission is kinds.get(asked[route.method, route.path], Admission.USER), route
 
 
-def test_every_route_is_in_the_readme() -> None:
-    for route in ROUTES:
-        assert f"{route.method} {route.path}" in README
+def documented(readme: str) -> dict[str, str]:
+    """Route to permission, by the README's table of the API."""
+    return dict(re.findall(r"^\| `((?:GET|POST|PATCH|DELETE) [^`]+)` \| ([^|]+) \|", readme, re.MULTILINE))
+
+
+def guarded() -> dict[str, str]:
+    """Route to permission, by the doors themselves."""
+    words = {
+        Permission.PUBLIC: "public",
+        Permission.SIGNED_IN: "any signed-in person",
+        Permission.SCRAPE: "scope metrics/read",
+    }
+    return {
+        f"{method} {path.replace('<', '{').replace('>', '}')}": words.get(
+            permission := function.__dict__["permission"], str(permission)
+        )
+        for door in (allocations.door, metrics.door)
+        for method, path, function in door.routes()
+    }
+
+
+def test_every_route_takes_the_permission_the_readme_says() -> None:
+    assert guarded() == documented(README)
+
+
+def test_a_route_with_another_permission_would_be_noticed() -> None:
+    planted = README.replace("| `GET /metrics/performance` | view:metrics |", "| `GET /metrics/performance` | public |")
+
+    assert documented(planted) != documented(README)
+    assert guarded() != documented(planted)
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -55,6 +55,12 @@ def test_the_page_of_tables_is_the_migrated_schema(lab: Lab) -> None:
         for table in metadata.tables.values()
     }
     assert there == on_the_page
+    for table in metadata.tables.values():
+        assert set(found.get_pk_constraint(table.name)["constrained_columns"]) == set(table.primary_key.columns.keys())
+        there_keys = {
+            (*key["constrained_columns"], key["referred_table"]) for key in found.get_foreign_keys(table.name)
+        }
+        assert there_keys == {(key.parent.name, key.column.table.name) for key in table.foreign_keys}
 
 
 def refused(over: Engine, statement: str) -> bool:
