@@ -66,11 +66,10 @@ def guarded() -> dict[str, str]:
         Permission.SCRAPE: "scope metrics/read",
     }
     return {
-        f"{method} {path.replace('<', '{').replace('>', '}')}": words.get(
-            permission := function.__dict__["permission"], str(permission)
-        )
+        f"{method} {path.replace('<', '{').replace('>', '}')}": words.get(permission, str(permission))
         for door in (allocations.door, metrics.door)
         for method, path, function in door.routes()
+        for permission in [function.__dict__["permission"]]
     }
 
 
