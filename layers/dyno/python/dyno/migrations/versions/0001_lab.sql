@@ -106,7 +106,8 @@ returns table (reason text) language sql stable begin atomic
     when not exists (select from capabilities c where c.dyno_id = d.id and c.test_type in (p_test, 'any')
                         and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any')) then 'not_capable'
     when p_start < d.available_from or p_end > d.available_to then 'outside_availability'
-  end;
+  end
+  offset 0;                                                     -- looked up once, not wherever the reason is spoken of
 end;
 
 -- The occupancy that keeps a window off a dyno, the dyno's own turnaround behind the window included. At most one row.
@@ -119,10 +120,12 @@ returns setof occupancies language sql stable begin atomic
    where o.free_from > p_start;
 end;
 
--- Why a dyno cannot take a window, all told. One row; a null reason: it can.
+-- Why a dyno cannot take a window, all told. One row; free: it can. The planner takes half of all dynos to be free and so
+-- walks them in order of choice until one is; of "reason is null" it would expect one in two hundred, and look at all of them.
 create function why_not(d dynos, p_test text, p_drive text, p_weight text, p_start date, p_end date, p_at timestamptz)
-returns table (reason text, kind text, occupancy_id bigint, free_from date) language sql stable begin atomic
-  select coalesce(u.reason, case
+returns table (free boolean, reason text, kind text, occupancy_id bigint, free_from date) language sql stable begin atomic
+  select u.reason is null and o.id is null,
+         coalesce(u.reason, case
            when o.id is null then null
            when o.end_date < p_start or o.start_date > p_end then 'turnaround'
            when o.kind = 'maintenance' then 'maintenance'
@@ -132,7 +135,8 @@ returns table (reason text, kind text, occupancy_id bigint, free_from date) lang
          case when u.reason is null then o.id end,
          case when u.reason is null then o.free_from end
     from unfit(d, p_test, p_drive, p_weight, p_start, p_end) u
-    left join lateral in_the_way(d.id, p_start, p_end, d.turnaround_days, p_at) o on true;
+    left join lateral in_the_way(d.id, p_start, p_end, d.turnaround_days, p_at) o on true
+  offset 0;
 end;
 
 -- The booking that keeps a vehicle off a window. At most one row.
@@ -236,9 +240,9 @@ begin
 
       -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
       select x.* into d from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w
-       where w.reason is null order by x.breadth, x.name limit 1 for no key update of x skip locked;
+       where w.free order by x.breadth, x.name limit 1 for no key update of x skip locked;
       if not found then
-        select min(case when w.reason is null then day
+        select min(case when w.free then day
                         when w.reason not in ('disabled', 'not_capable') and coalesce(w.free_from, day) <= until
                         then dyno_free_from(x, coalesce(w.free_from, day), p_days, until, at) end),
                jsonb_agg(jsonb_strip_nulls(jsonb_build_object('dyno_id', x.id, 'dyno_name', x.name, 'reason', w.reason,
@@ -252,7 +256,7 @@ begin
         if next_day > day then day := next_day; continue; end if;
         -- Free, but somebody holds its row. No lock here: waiting for a second dyno while holding a first would deadlock.
         select x.* into d from dynos x cross join lateral why_not(x, p_test, v.drive_type, v.weight_class, day, day + p_days - 1, at) w
-         where w.reason is null order by x.breadth, x.name limit 1;
+         where w.free order by x.breadth, x.name limit 1;
         continue attempt when not found;
       end if;
 
