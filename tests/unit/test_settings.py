@@ -6,6 +6,7 @@ from dyno.settings import Settings, Strategy
 ENOUGH = {
     "DATABASE_HOST": "h",
     "DATABASE_USER": "u",
+    "DATABASE_CA_FILE": "f",
     "AWS_REGION": "eu-west-1",
     "USER_POOL_ISSUER": "i",
     "USER_POOL_CLIENT_ID": "c",
@@ -45,3 +46,18 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     ):
         assert name in str(wrong.value)
     assert "DATABASE_USER" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("auth", [{}, {"DATABASE_AUTH": "iam"}])
+@pytest.mark.parametrize("ca_file", [{}, {"DATABASE_CA_FILE": ""}])
+def test_no_token_without_a_verified_server(auth: dict[str, str], ca_file: dict[str, str]) -> None:
+    unverified = {name: value for name, value in ENOUGH.items() if name != "DATABASE_CA_FILE"} | auth | ca_file
+
+    with pytest.raises(InvalidSettings, match="DATABASE_AUTH=iam needs DATABASE_CA_FILE"):
+        Settings.from_env(unverified)
+
+
+def test_without_a_token_the_server_need_not_be_verified() -> None:
+    settings = Settings.from_env(ENOUGH | {"DATABASE_AUTH": "trust", "DATABASE_CA_FILE": ""})
+
+    assert settings.database_ca_file == ""

@@ -42,7 +42,7 @@ class Settings:
     database_name: str
     database_user: str
     database_auth: DatabaseAuth
-    database_ca_file: str  # empty: no TLS
+    database_ca_file: str  # empty: no TLS; never with IAM
     aws_region: str
     lab_time_zone: ZoneInfo
     horizon_days: int
@@ -62,7 +62,7 @@ class Settings:
         Read and check every variable.
 
         Raises:
-            InvalidSettings: Names each variable that is missing or cannot be read, all at once.
+            InvalidSettings: Names each variable that is missing, cannot be read or lacks another, all at once.
         """
         reader = _Reader(env)
         settings = {
@@ -85,6 +85,9 @@ class Settings:
             "snapshot_bucket": reader.read("SNAPSHOT_BUCKET", str),
             "release": reader.read("RELEASE", str, "development"),
         }
+        if settings["database_auth"] is DatabaseAuth.IAM and not settings["database_ca_file"]:
+            # Whoever reads a token can log in with it for 15 minutes.
+            reader.fault("DATABASE_AUTH=iam needs DATABASE_CA_FILE: its token goes to a verified server only")
         reader.complain()
         return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
 
@@ -105,13 +108,16 @@ class _Reader:
     def read(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T | None:
         text = self._env.get(name) or default
         if text is None:
-            self._faults.append(f"{name} is missing")
+            self.fault(f"{name} is missing")
             return None
         try:
             return parse(text)
         except (ValueError, KeyError) as error:
-            self._faults.append(f"{name}={text!r} cannot be read: {error}")
+            self.fault(f"{name}={text!r} cannot be read: {error}")
             return None
+
+    def fault(self, said: str) -> None:
+        self._faults.append(said)
 
     def complain(self) -> None:
         if self._faults:
