@@ -81,7 +81,7 @@ def test_the_planted_fault_an_unsorted_batch_deadlocks(pipeline: Pipeline) -> No
             events = lines(400, prefix=f"try{attempt}")
             orders = [events, list(reversed(events))]
             seen += [
-                sqlstate(error) if isinstance(error, DBAPIError) else repr(error)
+                sqlstate(error.__cause__) if isinstance(error.__cause__, DBAPIError) else repr(error)
                 for error in at_once(lambda number, orders=orders: pipeline.ingest(orders[number], number=number), 2)  # type: ignore[misc]
             ]
             if seen:
