@@ -40,7 +40,7 @@ def logged(lines: Iterable[str]) -> list[LogEvent]:
     return [LogEvent(id=f"{next(_log_ids):056}", message=line) for line in lines]
 
 
-def line(event_id: str, **changes: Any) -> str:
+def line(event_id: str, /, **changes: Any) -> str:
     """A record line."""
     outcome = changes.get("outcome", "success")
     record = {

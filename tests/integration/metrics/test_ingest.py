@@ -3,6 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 from unittest import mock
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -10,6 +12,47 @@ from dyno.database import autocommit
 from dyno.errors import Unavailable
 from dyno.metrics.catalogue import BUCKET_BOUNDS_MS, bucket
 from tests.integration.metrics.pipeline import NOW, Kept, Pipeline, line, logged
+
+# Text as json.dumps writes it: halves of surrogate pairs, NUL and NaN included.
+TEXTS = st.text(max_size=250) | st.sampled_from(["\0", "\ud800", "\\u0000", "𐀀" * 200, "x" * 5_000])
+NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, -(10**4299), 5e-324, 1.7e308, -0.0])
+NESTED = st.sampled_from([json.loads("[" * depth + "]" * depth) for depth in (100, 190, 197, 300)])
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS | NESTED,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+OFFSETS = st.builds("{:+03d}:{:02d}".format, st.integers(-25, 25), st.integers(0, 60))
+MOMENTS = st.builds(
+    "{}T{:%H:%M:%S.%f}{}".format,
+    st.dates() | st.dates(NOW.date() - timedelta(days=401), NOW.date() + timedelta(days=2)),
+    st.times(),
+    OFFSETS | st.just("Z"),
+)
+FIELDS = {
+    **dict.fromkeys(
+        ["event_id", "correlation_id", "sub", "service", "method", "parent_event_id", "error_type", "error_message"],
+        TEXTS | VALUES,
+    ),
+    "created_at": MOMENTS | VALUES,
+    "duration_ms": NUMBERS | VALUES,
+    "metadata": st.dictionaries(TEXTS, VALUES, max_size=3) | VALUES,
+}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes=st.fixed_dictionaries({}, optional=FIELDS))
+@example(changes={"created_at": f"{NOW:%Y-%m-%dT%H:%M:%S}+23:59"})
+@example(changes={"created_at": f"{NOW:%Y-%m-%dT%H:%M:%S}-16:00"})
+@example(changes={"metadata": {"\0": 1}})
+@example(changes={"duration_ms": 5e-324})
+def test_no_line_can_fail_its_batch(shared: Pipeline, changes: dict[str, object]) -> None:
+    shared.empty()
+
+    told = shared.ingest(logged([line("e-1"), line("e-2", **changes)]))
+
+    assert told.rows + told.dead_letters + told.duplicates == 2
+    shared.check_counts(finished=told.rows, poison=told.dead_letters)
 
 
 def test_a_record_becomes_the_row_it_says(pipeline: Pipeline) -> None:

@@ -72,9 +72,11 @@ def test_a_record_is_kept_without_what_only_the_log_needs() -> None:
         (line(metadata=[1]), Reason.INVALID),
         (line(error_message="x" * 16_384), Reason.TOO_LONG),
         (line(created_at="2025-11-30T09:59:59Z"), Reason.TOO_OLD),
-        (line(created_at="0001-01-01T00:00:00+14:00"), Reason.TOO_OLD),
+        (line(created_at="0001-01-01T14:00:00+14:00"), Reason.TOO_OLD),
+        (line(created_at="0001-01-01T00:00:00+14:00"), Reason.INVALID),
         (line(created_at="2027-01-05T10:00:01Z"), Reason.FUTURE),
-        (line(created_at="9999-12-31T23:59:59-14:00"), Reason.FUTURE),
+        (line(created_at="9999-12-31T09:59:59-14:00"), Reason.FUTURE),
+        (line(created_at="9999-12-31T23:59:59-14:00"), Reason.INVALID),
     ],
 )
 def test_a_line_that_cannot_be_stored_is_a_dead_letter_with_its_reason(bad: str, reason: Reason) -> None:
@@ -82,6 +84,12 @@ def test_a_line_that_cannot_be_stored_is_a_dead_letter_with_its_reason(bad: str,
 
     assert len(batch.records) == 1
     assert [(letter.letter_id, letter.reason) for letter in batch.letters] == [("log-1", reason)]
+
+
+def test_time_is_told_in_utc_whatever_the_lines_offset() -> None:
+    (record,) = map(json.loads, sorted_out(line(created_at="2027-01-05T09:00:00+23:59")).records)
+
+    assert record["created_at"] == "2027-01-04T09:01:00Z"
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "back\\\\u0000slash", "é𝐀", "a\tb"])

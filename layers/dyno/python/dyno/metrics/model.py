@@ -5,11 +5,12 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -29,6 +30,17 @@ Outcome = Literal["success", "rejected", "error"]
 # The lengths keep every index entry under PostgreSQL's limit of 2,704 bytes.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:  # in the first or the last hours of the calendar
+        raise ValueError("no moment of the calendar in UTC") from error
+
+
+# PostgreSQL takes offsets up to 15:59 only, and one that it does not take would fail the whole batch.
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class LogEvent(BaseModel):
@@ -75,7 +87,7 @@ class Record(BaseModel):
     outcome: Outcome
     success: bool
     duration_ms: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-    created_at: AwareDatetime
+    created_at: Moment
     parent_event_id: EventId | None = None
     error_type: Name | None = None
     error_message: str | None = None
