@@ -7,10 +7,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import boto3
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dyno.metrics.catalogue import FAMILIES
+from dyno.metrics.snapshot import KEY
 from functions.allocations import handler as allocations
 from functions.metrics import handler as door
 from functions.metrics_ingest import handler as ingest
@@ -151,6 +153,25 @@ def test_the_deep_check_names_each_dependency(call: Call, lab: Lab, monkeypatch:
     assert all(check["ok"] and check["reason"] for check in healthy.body["checks"])
     assert behind.status == 503
     assert [check["name"] for check in behind.body["checks"] if not check["ok"]] == ["schema"]
+
+
+def test_an_unreadable_snapshot_is_a_503_until_the_next_batch(
+    call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = drive(call, lab, capsys)
+    boto3.client("s3", "us-east-1").put_object(Bucket="snapshots", Key=KEY, Body=b"{half")
+
+    scraped, checked = (
+        call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER),
+        call(door, "GET", "/metrics/health"),
+    )
+    feed(events)
+
+    assert (scraped.status, checked.status) == (503, 503)
+    [failed] = [check for check in checked.body["checks"] if not check["ok"]]
+    assert failed["name"] == "snapshot"
+    assert failed["reason"] == scraped.body["detail"]
+    assert call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER).status == 200
 
 
 def test_live_and_ready_open_no_connection(call: Call, monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:

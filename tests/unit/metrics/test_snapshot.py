@@ -55,16 +55,16 @@ def test_a_newer_one_is_never_replaced_by_an_older(bucket: str, first: int, seco
 def test_one_that_comes_in_between_is_seen(bucket: str, before: tuple[int, ...], between: int, kept: int) -> None:
     for version in before:
         Snapshots(bucket).write(taken(version))
-    snapshots, read = Snapshots(bucket), Snapshots._read
+    snapshots, kept_there = Snapshots(bucket), Snapshots._kept
     quicker = iter([between])
 
-    def reading(self: Snapshots) -> object:
-        seen = read(self)
+    def looking(self: Snapshots) -> object:
+        seen = kept_there(self)
         for version in quicker:  # once, after the first look
             Snapshots(bucket).write(taken(version))
         return seen
 
-    with mock.patch.object(Snapshots, "_read", reading):
+    with mock.patch.object(Snapshots, "_kept", looking):
         snapshots.write(taken(5))
 
     assert snapshots.read() == taken(kept)
@@ -73,6 +73,55 @@ def test_one_that_comes_in_between_is_seen(bucket: str, before: tuple[int, ...],
 def test_a_bucket_that_does_not_answer_is_unavailable(bucket: str) -> None:
     with pytest.raises(Unavailable, match="cannot be read"):
         Snapshots("no-such-bucket").read()
+
+
+def test_what_aws_said_is_for_the_log_and_not_for_the_caller(bucket: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Unavailable) as caught:
+        Snapshots("no-such-bucket").read()
+
+    assert str(caught.value) == "the snapshot cannot be read"
+    assert "NoSuchBucket" in caplog.text
+
+
+UNREADABLE = [b"", b"{half", b"\xff", b"[]", b'{"version": 9, "taken_at": "2027-01-04T10:00:00Z"}']
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_an_unreadable_one_is_unavailable_and_the_log_says_why(
+    bucket: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=body)
+
+    with pytest.raises(Unavailable, match="not one this release can read"):
+        Snapshots(bucket).read()
+
+    assert "validation error" in caplog.text
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_an_unreadable_one_is_replaced(bucket: str, body: bytes) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=body)
+
+    Snapshots(bucket).write(taken(1))
+
+    assert Snapshots(bucket).read() == taken(1)
+
+
+def test_an_unreadable_one_is_replaced_only_while_it_is_there(bucket: str) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=b"{half")
+    snapshots, kept = Snapshots(bucket), Snapshots._kept
+    quicker = iter([7])
+
+    def looking(self: Snapshots) -> object:
+        seen = kept(self)
+        for version in quicker:
+            Snapshots(bucket).write(taken(version))
+        return seen
+
+    with mock.patch.object(Snapshots, "_kept", looking):
+        snapshots.write(taken(5))
+
+    assert snapshots.read() == taken(7)
 
 
 def test_a_writer_that_is_always_outrun_says_so(bucket: str) -> None:

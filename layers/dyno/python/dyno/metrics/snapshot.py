@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
+
 from dyno.errors import Unavailable
 from dyno.metrics.model import Snapshot
+from dyno.observability import logger
 
 KEY = "exposition/snapshot.json"
 MAX_TRIES = 10
@@ -21,12 +24,20 @@ class Snapshots:
         self._bucket = bucket
 
     def read(self) -> Snapshot | None:
-        """The newest snapshot; None before the first."""
-        return self._read()[0]
+        """
+        The newest snapshot; None before the first.
+
+        Raises:
+            Unavailable: S3 did not give it, or what it gave is broken or of another release.
+        """
+        kept, _ = self._kept()
+        if isinstance(kept, ValidationError):
+            raise Unavailable("the snapshot is not one this release can read; the next batch replaces it") from kept
+        return kept
 
     def write(self, snapshot: Snapshot) -> None:
         """
-        Keep a snapshot, unless one at least as new is kept already.
+        Keep a snapshot, unless one at least as new is kept already; an unreadable one is older than any.
 
         Raises:
             Unavailable: S3 did not take it, or others were quicker every time and yet none of them had a newer one.
@@ -34,20 +45,25 @@ class Snapshots:
             Amazon S3 user guide, "Conditional writes": 412 if the object changed, 409 if it was being changed.
         """
         for _ in range(MAX_TRIES):
-            kept, etag = self._read()
-            if kept is not None and kept.version >= snapshot.version:
+            kept, etag = self._kept()
+            if isinstance(kept, Snapshot) and kept.version >= snapshot.version:
                 return
             if self._replace(snapshot, etag):
                 return
         raise Unavailable(f"snapshot {snapshot.version} was outrun {MAX_TRIES} times")
 
-    def _read(self) -> tuple[Snapshot | None, str | None]:
+    def _kept(self) -> tuple[Snapshot | ValidationError | None, str | None]:
         with _asking("read") as s3:
             try:
                 kept = s3.get_object(Bucket=self._bucket, Key=KEY)
             except s3.exceptions.NoSuchKey:
                 return None, None
-            return Snapshot.model_validate_json(kept["Body"].read()), kept["ETag"]
+            body, etag = kept["Body"].read(), kept["ETag"]
+        try:
+            return Snapshot.model_validate_json(body), etag
+        except ValidationError as error:
+            logger.warning("snapshot unreadable", exc_info=error)
+            return error, etag
 
     def _replace(self, snapshot: Snapshot, etag: str | None) -> bool:
         unchanged = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
@@ -69,7 +85,9 @@ def _asking(done: str) -> Iterator[Any]:
     try:
         yield _s3()
     except (BotoCoreError, ClientError) as error:
-        raise Unavailable(f"the snapshot cannot be {done}: {error}") from error
+        # AWS names accounts, roles and buckets: that is for the log.
+        logger.warning("snapshot out of reach", exc_info=error)
+        raise Unavailable(f"the snapshot cannot be {done}") from error
 
 
 @cache
