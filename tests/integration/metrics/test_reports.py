@@ -1,12 +1,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection
 
-from dyno.metrics import service
+from dyno.metrics import service, store
 from dyno.metrics.health import health
-from dyno.metrics.model import Check, Performance
+from dyno.metrics.model import Check, Performance, Totals
 from tests.integration.metrics.pipeline import NOW, Pipeline, line, logged
 from tests.unit.metrics.recording import recording
 
@@ -215,6 +217,36 @@ def test_a_snapshot_that_is_gone_is_told(pipeline: Pipeline) -> None:
     pipeline.snapshots.kept = None
 
     assert (checks(pipeline)["snapshot"].ok, checks(pipeline)["snapshot"].reason) == (False, "there is none")
+
+
+def test_a_snapshot_ahead_of_a_restored_database_is_told_with_the_way_out(pipeline: Pipeline) -> None:
+    pipeline.ingest(logged([line("e-1"), line("e-2")]))
+    kept = pipeline.snapshots.kept
+    pipeline.empty()
+    pipeline.ingest(logged([line("e-1")]))
+    pipeline.snapshots.kept = kept
+
+    check = checks(pipeline)["snapshot"]
+
+    assert not check.ok
+    assert check.reason == (
+        "counts 1 more than the database, as after a restore; delete exposition/snapshot.json and the next batch"
+        " writes it anew"
+    )
+
+
+def test_a_batch_that_comes_in_meanwhile_does_not_put_the_snapshot_ahead(pipeline: Pipeline) -> None:
+    pipeline.ingest(logged([line("e-1")]))
+    look = store.totals
+
+    def looking(connection: Connection) -> Totals:
+        seen = look(connection)
+        with mock.patch.object(store, "totals", look):
+            pipeline.ingest(logged([line("e-2")]))
+        return seen
+
+    with mock.patch.object(store, "totals", looking):
+        assert checks(pipeline)["snapshot"].ok
 
 
 def test_a_database_that_is_away_is_told_and_the_rest_still_looked_at(pipeline: Pipeline) -> None:

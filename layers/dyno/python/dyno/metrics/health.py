@@ -9,12 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from dyno.database import autocommit
 from dyno.errors import DynoError
 from dyno.metrics import store
-from dyno.metrics.model import Check, Health
+from dyno.metrics.model import Check, Health, Snapshot
 from dyno.metrics.scrub import scrub
-from dyno.metrics.snapshot import Snapshots
+from dyno.metrics.snapshot import KEY, Snapshots
 
 MAX_BEHIND_S = 60
-"""How old a snapshot may be while the database knows more than it does."""
+"""How old a snapshot may be while the database has counted more than it has."""
 
 _UNKNOWN = "not known without the database"
 
@@ -28,8 +28,10 @@ class _Seen:
 
 def health(over: Engine, snapshots: Snapshots, *, now: datetime) -> Health:
     """Ask the database, its schema, this month's partition and the snapshot how they are."""
+    # Before the database: a batch that comes in between must not make the snapshot look ahead of it.
+    snapshot = _read(snapshots)
     seen = _look(over, now)
-    checks = [*_database(seen, now), _snapshot(snapshots, seen, now)]
+    checks = [*_database(seen, now), _snapshot(snapshot, seen, now)]
     return Health(ok=all(check.ok for check in checks), as_of=now, checks=checks)
 
 
@@ -72,19 +74,28 @@ def _schema(revision: str | None) -> Check:
     return Check(name="schema", ok=revision == head, reason=reason)
 
 
-def _snapshot(snapshots: Snapshots, seen: _Seen | str, now: datetime) -> Check:
+def _read(snapshots: Snapshots) -> Snapshot | str | None:
     try:
-        snapshot = snapshots.read()
+        return snapshots.read()
     except DynoError as error:
-        return Check(name="snapshot", ok=False, reason=str(error))
-    counted = None if isinstance(seen, str) else seen.version
+        return str(error)
+
+
+def _snapshot(snapshot: Snapshot | str | None, seen: _Seen | str, now: datetime) -> Check:
+    ok, reason = _state(snapshot, None if isinstance(seen, str) else seen.version, now)
+    return Check(name="snapshot", ok=ok, reason=reason)
+
+
+def _state(snapshot: Snapshot | str | None, counted: int | None, now: datetime) -> tuple[bool, str]:
+    if isinstance(snapshot, str):
+        return False, snapshot
     if snapshot is None:
-        reason = "there is none yet" if counted == 0 else "there is none"
-        return Check(name="snapshot", ok=counted == 0, reason=reason)
+        return counted == 0, "there is none yet" if counted == 0 else "there is none"
     age_s = (now - snapshot.taken_at).total_seconds()
-    behind = 0 if counted is None else max(counted - snapshot.version, 0)
-    return Check(
-        name="snapshot",
-        ok=not behind or age_s <= MAX_BEHIND_S,
-        reason=f"taken {age_s:.0f} s ago, {behind} records behind",
-    )
+    behind = 0 if counted is None else counted - snapshot.version
+    if behind < 0:
+        return False, (
+            f"counts {-behind} more than the database, as after a restore; delete {KEY} and the next batch writes it"
+            " anew"
+        )
+    return not behind or age_s <= MAX_BEHIND_S, f"taken {age_s:.0f} s ago, {behind} records behind"
