@@ -1,9 +1,10 @@
 import threading
 import time
+from unittest import mock
 
 import pytest
 
-from dyno.metrics import deadline, track_performance
+from dyno.metrics import deadline, track_performance, watchdog
 from tests.unit.metrics.recording import recording
 
 
@@ -62,6 +63,22 @@ def test_what_began_before_the_invocation_is_not_its_business() -> None:
         time.sleep(0.12)
 
     assert records.one["outcome"] == "success"
+
+
+def test_a_watch_that_is_slow_to_close_never_closes_a_call_of_the_next_invocation() -> None:
+    close = watchdog.close_as_timeout
+
+    def slowly(since_s: float) -> None:
+        time.sleep(0.1)
+        close(since_s)
+
+    with mock.patch.object(watchdog, "close_as_timeout", slowly), recording() as records:
+        with deadline(100):
+            time.sleep(0.08)  # it has noticed and is about to close
+        with deadline(5_000):
+            outer(0.2)
+
+    assert [record["outcome"] for record in records] == ["success", "success"]
 
 
 def test_there_is_one_thread_however_many_invocations() -> None:

@@ -40,26 +40,23 @@ class _Watchdog:
             self._changed.notify()
 
     def disarm(self, watch: _Watch) -> None:
-        if self._watch is watch:
-            self._watch = None
+        with self._changed:
+            if self._watch is watch:
+                self._watch = None
 
     def _run(self) -> None:
-        while True:
-            self._close(self._due())
-
-    def _due(self) -> _Watch:
+        # The lock is let go only while it waits: an invocation ends before its calls are looked at or after they are
+        # closed, so that none of the next one's is taken for them.
         with self._changed:
             while True:
                 watch = self._watch
                 left_s = None if watch is None else watch.closes_s - time.perf_counter()
-                if watch is not None and left_s is not None and left_s <= 0:
-                    self._watch = None
-                    return watch
-                self._changed.wait(left_s)
-
-    def _close(self, watch: _Watch) -> None:
-        with suppress(Exception):  # the next invocation needs the thread
-            close_as_timeout(watch.began_s)
+                if watch is None or left_s is None or left_s > 0:
+                    self._changed.wait(left_s)
+                    continue
+                self._watch = None
+                with suppress(Exception):  # the next invocation needs the thread
+                    close_as_timeout(watch.began_s)
 
 
 _watchdog = _Watchdog()
