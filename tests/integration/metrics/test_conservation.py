@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dyno.metrics import calls, track_performance
+from dyno.metrics import calls, deadline, track_performance
 from dyno.metrics.track import Tracker
 from tests.integration.metrics.pipeline import Pipeline, logged
 from tests.unit.metrics.recording import Recorded, recording
@@ -111,27 +111,79 @@ RUNNERS = {
 }
 
 
-def recorded(programs: list[Program]) -> Recorded:
+@dataclass(frozen=True)
+class Overlap:
+    """Blocks in suspended generators, opened in order and closed in any; some trackers, and some generators, shared."""
+
+    closing: tuple[int, ...]
+    shared: frozenset[int]
+    tracked: frozenset[int]
+    late: int | None
+
+    @property
+    def size(self) -> int:
+        return len(self.closing) + len(self.tracked)
+
+
+@st.composite
+def overlaps(draw: st.DrawFn) -> Overlap:
+    closing = tuple(draw(st.permutations(range(draw(st.integers(1, 6))))))
+    some = st.frozensets(st.sampled_from(closing))
+    return Overlap(closing, draw(some), draw(some), draw(st.none() | st.sampled_from(closing)))
+
+
+def overlapping(program: Overlap) -> None:
+    one_for_many = track_performance("Service", method="shared block")
+
+    def block(number: int) -> Iterator[None]:
+        with one_for_many if number in program.shared else track_performance("Service", method="overlapping block"):
+            yield
+
+    tracked = track_performance("Service", method="overlapping generator")(block)
+    steps = [(tracked if number in program.tracked else block)(number) for number in range(len(program.closing))]
+    for each in steps:
+        next(each)
+    for number in program.closing:
+        if number == program.late:
+            calls.close_as_timeout(0)
+        list(steps[number])
+
+
+def recorded(programs: list[Program], *overlaps: Overlap) -> Recorded:
     async def run_all() -> None:
         await asyncio.gather(*(run(program) for program in programs), return_exceptions=True)
 
     with recording() as records:
         asyncio.run(run_all())
+        for each in overlaps:
+            overlapping(each)
     return records
+
+
+@given(overlaps())
+def test_blocks_closed_in_any_order_leave_a_line_each_and_nothing_behind(program: Overlap) -> None:
+    with recording() as records, deadline(60_000):
+        overlapping(program)
+        left = calls.current()
+
+    assert len({record["event_id"] for record in records}) == len(records) == program.size
+    assert left is None
+    assert not calls._open
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     programs=st.lists(PROGRAMS, min_size=1, max_size=3),
+    overlap=overlaps(),
     poison=st.lists(st.sampled_from(["{dyno-call/1", '{"record":"dyno-call/1"}', '"half a line']), max_size=3),
     batch=st.integers(1, 12),
     seed=st.randoms(use_true_random=False),
 )
 def test_calls_finished_are_rows_and_dead_letters_each_once(
-    shared: Pipeline, programs: list[Program], poison: list[str], batch: int, seed: random.Random
+    shared: Pipeline, programs: list[Program], overlap: Overlap, poison: list[str], batch: int, seed: random.Random
 ) -> None:
     shared.empty()
-    records = recorded(programs)
+    records = recorded(programs, overlap)
     events = logged([*records.lines, *poison])
 
     deliveries = events + seed.sample(events, len(events) // 2)
@@ -142,7 +194,7 @@ def test_calls_finished_are_rows_and_dead_letters_each_once(
             shared.ingest(seed.sample(taken, len(taken)))
 
     poisoned = sum(line != '"half a line"' for line in poison)
-    assert len(records) == sum(program.size for program in programs)
+    assert len(records) == sum(program.size for program in [*programs, overlap])
     shared.check_counts(finished=len(records), poison=poisoned)
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import functools
 import gc
 import inspect
@@ -363,6 +364,100 @@ def test_a_block_that_fails_is_an_error_and_the_exception_passes() -> None:
         raise KeyError("k")
 
     assert records.one["error_type"] == "KeyError"
+
+
+def blocks(name: str) -> Iterator[None]:
+    with track_performance("S", method=name):
+        yield
+
+
+def test_blocks_closed_out_of_order_leave_a_line_each_and_nothing_behind() -> None:
+    first, second = blocks("first"), blocks("second")
+
+    with recording() as records, track_performance("S", method="outside"):
+        for each in (first, second):
+            next(each)
+        for each in (first, second):
+            each.close()  # type: ignore[attr-defined]
+        plain(1)
+
+    assert [record["method"] for record in records] == ["first", "second", "plain", "outside"]
+    assert records.of("second")["parent_event_id"] == records.of("first")["event_id"]
+    assert records.of("plain")["parent_event_id"] == records.of("outside")["event_id"]
+    assert calls.current() is None
+    assert not calls._open
+
+
+def test_a_block_closed_in_another_context_leaves_its_line_there() -> None:
+    suspended = blocks("elsewhere")
+
+    with recording() as records:
+        contextvars.Context().run(next, suspended)
+        suspended.close()  # type: ignore[attr-defined]
+        plain(1)
+
+    assert [record["method"] for record in records] == ["elsewhere", "plain"]
+    assert records.of("plain")["parent_event_id"] is None
+
+
+def test_a_call_closed_while_a_generator_runs_is_not_resumed_after_it() -> None:
+    outside = blocks("outside")
+
+    @track_performance("S")
+    def closes() -> Iterator[None]:
+        outside.close()  # type: ignore[attr-defined]
+        yield
+
+    with recording() as records:
+        next(outside)
+        list(closes())
+        plain(1)
+
+    assert records.of("plain")["parent_event_id"] is None
+
+
+def test_a_block_in_a_suspended_generator_is_where_it_was_when_it_goes_on() -> None:
+    @track_performance("S")
+    def steps() -> Iterator[None]:
+        with track_performance("S", method="block"):
+            yield
+            plain(1)
+
+    @track_performance("S")
+    async def asteps() -> AsyncIterator[None]:
+        async with track_performance("S", method="ablock"):
+            yield
+            plain(1)
+
+    async def go() -> None:
+        async for _ in asteps():
+            pass
+
+    with recording() as records:
+        list(steps())
+        asyncio.run(go())
+
+    plain_in, block, around, plain_in_async, ablock, async_around = records
+    assert plain_in["parent_event_id"] == block["event_id"]
+    assert block["parent_event_id"] == around["event_id"]
+    assert plain_in_async["parent_event_id"] == ablock["event_id"]
+    assert ablock["parent_event_id"] == async_around["event_id"]
+
+
+def test_calls_that_overlap_for_ever_do_not_pile_up() -> None:
+    with recording():
+        before = blocks("0")
+        next(before)
+        for number in range(1, 50):
+            after = blocks(str(number))
+            next(after)
+            before.close()  # type: ignore[attr-defined]
+            before = after
+
+        last = calls.current()
+        assert last is not None
+        assert last.parent is None or last.parent.parent is None
+        before.close()  # type: ignore[attr-defined]
 
 
 def test_one_tracker_serves_many_blocks_at_once() -> None:

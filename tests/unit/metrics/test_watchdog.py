@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-from dyno.metrics import deadline, track_performance, watchdog
+from dyno.metrics import calls, deadline, track_performance, watchdog
 from tests.unit.metrics.recording import recording
 
 
@@ -66,11 +66,9 @@ def test_what_began_before_the_invocation_is_not_its_business() -> None:
 
 
 def test_a_watch_that_is_slow_to_close_never_closes_a_call_of_the_next_invocation() -> None:
-    close = watchdog.close_as_timeout
-
     def slowly(since_s: float) -> None:
         time.sleep(0.1)
-        close(since_s)
+        calls.close_as_timeout(since_s)
 
     with mock.patch.object(watchdog, "close_as_timeout", slowly), recording() as records:
         with deadline(100):
@@ -79,6 +77,19 @@ def test_a_watch_that_is_slow_to_close_never_closes_a_call_of_the_next_invocatio
             outer(0.2)
 
     assert [record["outcome"] for record in records] == ["success", "success"]
+
+
+def test_an_invocation_begins_under_no_call_of_an_earlier_one() -> None:
+    left_open = track_performance("S", method="left open")
+    with recording() as records:
+        with deadline(5_000):
+            left_open.__enter__()
+        with deadline(5_000):
+            quick()
+        left_open.__exit__(None, None, None)
+
+    assert records.of("quick")["parent_event_id"] is None
+    assert records.of("quick")["correlation_id"] != records.of("left open")["correlation_id"]
 
 
 def test_there_is_one_thread_however_many_invocations() -> None:

@@ -84,8 +84,6 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
         return
     try:
         duration_s = time.perf_counter() - call.started_s
-        if _current.get() is call:
-            _current.set(call.parent)
         # Whoever takes it out writes it: the call itself, or the watchdog just before the deadline.
         if _open.pop(call.event_id, None) is not None:
             finished = _finished(call, duration_s)
@@ -96,18 +94,35 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
             _write(finished)
     except Exception:  # noqa: BLE001, S110  # measuring never breaks what it measures; a lost line has nowhere to go
         pass
+    # Calls that overlap end in any order: what is over must neither stay the current one nor keep its own past alive.
+    call.parent = _still_open(call.parent)
+    resume(_current.get())
+
+
+def innermost(owner: object) -> Call | None:
+    """The innermost open call of an owner: of this context, else the last it opened in any; None if all are closed."""
+    call = current()
+    while call is not None and call.owner is not owner:
+        call = _still_open(call.parent)
+    return call or next((each for each in reversed(list(_open.values())) if each.owner is owner), None)
 
 
 def current() -> Call | None:
     """The innermost open call of this context."""
-    return _current.get()
+    return _still_open(_current.get())
 
 
 def resume(call: Call | None) -> Call | None:
-    """Make a suspended call the current one; gives the one that was, to `resume` at the next suspension."""
+    """Make a call, or the nearest still open around it, the current one; gives the one that was, to `resume` later."""
     before = _current.get()
-    _current.set(call)
+    _current.set(_still_open(call))
     return before
+
+
+def _still_open(call: Call | None) -> Call | None:
+    while call is not None and call.event_id not in _open:
+        call = call.parent
+    return call
 
 
 def suspend(call: Call | None) -> Call | None:

@@ -7,7 +7,7 @@ from functools import wraps
 from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from dyno.metrics.calls import Call, current, finish, resume, start, suspend
+from dyno.metrics.calls import Call, finish, innermost, resume, start, suspend
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,9 +94,7 @@ class Tracker:
         start(service, self._method or block.f_code.co_name, owner=self)
 
     def _exit(self, error: BaseException | None) -> None:
-        call = current()
-        if call is not None and call.owner is self:
-            finish(call, error)
+        finish(innermost(self), error)
 
     def _function(self, function: Callable[P, R]) -> Callable[P, R]:
         naming, method, keep = self._naming(function), self._method_of(function), self._include_metadata
@@ -155,19 +153,20 @@ class Tracker:
         @wraps(function)
         async def tracked(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Y, S]:
             call = suspend(start(naming(args), method))
+            inside = _Inside(call)
             try:
                 steps = function(*args, **kwargs)
-                item = await _resumed(call, anext(steps))
+                item = await inside.run(anext(steps))
                 while True:
                     try:
                         sent = yield item
                     except GeneratorExit:
-                        await _resumed(call, steps.aclose())
+                        await inside.run(steps.aclose())
                         raise
                     except BaseException as error:  # noqa: BLE001  # thrown in by the caller: it is the generator's
-                        item = await _resumed(call, steps.athrow(error))
+                        item = await inside.run(steps.athrow(error))
                     else:
-                        item = await _resumed(call, steps.asend(sent))
+                        item = await inside.run(steps.asend(sent))
             except (StopAsyncIteration, GeneratorExit) as end:
                 finish(call)
                 if isinstance(end, GeneratorExit):
@@ -218,41 +217,41 @@ class _ByClass:
         return self._owner.rpartition(".")[2]
 
 
+class _Inside:
+    """Where a generator is in its calls: the current one while its body runs; between yields, the caller's is."""
+
+    def __init__(self, call: Call | None) -> None:
+        self._other = call
+
+    def __enter__(self) -> None:
+        self._other = resume(self._other)
+
+    def __exit__(self, *_error: object) -> None:
+        self._other = resume(self._other)
+
+    async def run(self, step: Awaitable[Y]) -> Y:
+        with self:
+            return await step
+
+
 class _Resumed(Generator[Y, S, R]):
-    """A generator whose call is the current one only while its body runs: between yields, the caller's is."""
+    """A generator that is inside its call whenever it runs."""
 
     def __init__(self, steps: Generator[Y, S, R], call: Call | None) -> None:
         self._steps = steps
-        self._call = call
+        self._inside = _Inside(call)
 
     def send(self, value: S) -> Y:
-        before = resume(self._call)
-        try:
+        with self._inside:
             return self._steps.send(value)
-        finally:
-            resume(before)
 
     def throw(self, *error: Any) -> Y:  # noqa: ANN401  # the old three-argument form, too
-        before = resume(self._call)
-        try:
+        with self._inside:
             return self._steps.throw(*error)
-        finally:
-            resume(before)
 
     def close(self) -> None:
-        before = resume(self._call)
-        try:
+        with self._inside:
             self._steps.close()
-        finally:
-            resume(before)
-
-
-async def _resumed(call: Call | None, step: Awaitable[Y]) -> Y:
-    before = resume(call)
-    try:
-        return await step
-    finally:
-        resume(before)
 
 
 class _Done:

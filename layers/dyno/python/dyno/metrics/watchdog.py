@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from dyno.metrics.calls import close_as_timeout
+from dyno.metrics.calls import close_as_timeout, resume
 
 MARGIN_MS = 200
 """How long before the deadline the open calls are closed: time to write them before the environment is stopped."""
@@ -66,7 +66,8 @@ os.register_at_fork(after_in_child=_watchdog.renew)  # a fork copies the lock as
 @contextmanager
 def deadline(remaining_ms: float) -> Iterator[None]:
     """
-    Within it, calls still open shortly before the deadline are closed as error Timeout.
+    An invocation: it begins under no call of an earlier one, and shortly before the deadline its open calls are closed
+    as error Timeout.
 
     Args:
         remaining_ms: What the function has left, by the context's get_remaining_time_in_millis().
@@ -74,8 +75,10 @@ def deadline(remaining_ms: float) -> Iterator[None]:
     began_s = time.perf_counter()
     margin_ms = min(MARGIN_MS, remaining_ms / 2)
     watch = _Watch(began_s, began_s + (remaining_ms - margin_ms) / 1000)
+    outside = resume(None)
     _watchdog.arm(watch)
     try:
         yield
     finally:
         _watchdog.disarm(watch)
+        resume(outside)
