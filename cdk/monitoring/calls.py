@@ -14,6 +14,10 @@ STATISTICS = {catalogue.Source.DURATION_MS: ("p50", "p95", "p99")}
 """What is shown of a metric, by its source; counts are summed."""
 
 
+MADE = "outcome = 'success' and ispresent(metadata.allocation_id) and not ispresent(metadata.replayed)"
+"""How a record line says Source.PLACED, which is no outcome by itself."""
+
+
 def shown(strategy: Strategy) -> tuple[catalogue.CallMetric, ...]:
     """The catalogue's metrics that some call emits under a strategy; no other may be on a dashboard or an alarm."""
     return tuple(metric for metric in catalogue.CALL_METRICS if _emitters(metric, strategy))
@@ -84,7 +88,8 @@ def _query(metric: catalogue.CallMetric, log_group: logs.ILogGroup) -> cloudwatc
     if metric.source is catalogue.Source.DURATION_MS:
         value = ", ".join(f"pct(duration_ms, {level}) as p{level}_ms" for level in (50, 95, 99))
     else:
-        filters.append(f"outcome = '{metric.source}'")
+        placed = metric.source is catalogue.Source.PLACED
+        filters.append(MADE if placed else f"outcome = '{metric.source}'")
         value = f"count(*) as {metric.name}"
     return cloudwatch.LogQueryWidget(
         title=f"{metric.name}, from the log",

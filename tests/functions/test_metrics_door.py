@@ -95,6 +95,25 @@ def test_every_call_is_counted_once_everywhere(
     ) == [("ann", 5), ("bob", 1), ("user", 1)]
 
 
+def test_an_allocation_is_a_booking_made_no_dry_run_and_no_replay(
+    call: Call, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.dyno("D1")
+    lab.vehicles(3)
+    booking, key = AUTO | {"start_date": str(MONDAY)}, {"Idempotency-Key": "k"}
+
+    for body, headers in ((booking | {"dry_run": True}, {}), (booking, key), (booking, key), (booking, {})):
+        call(allocations, "POST", "/allocations/auto", body=body, headers=headers)
+
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"dyno-call/1"' in line]
+    assert [(record["outcome"], record["Allocations"]) for record in said] == [
+        ("success", [0.0]),
+        ("success", [1.0]),
+        ("success", [0.0]),
+        ("rejected", [0.0]),
+    ]
+
+
 def test_scrapes_and_health_make_no_line(call: Call, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(20):
         call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER)

@@ -58,6 +58,14 @@ def test_what_no_metric_says_the_log_does(each: Templates, strategy: str) -> Non
     assert all("CallLog" in query for query in queries(each.monitoring))
 
 
+def test_the_log_counts_bookings_made_and_no_replays(each: Templates, strategy: str) -> None:
+    counting = [query for query in queries(each.monitoring) if f"as {catalogue.ALLOCATIONS.name}" in query]
+
+    assert len(counting) == (catalogue.ALLOCATIONS.name not in emitted(strategy))
+    assert all("ispresent(metadata.allocation_id) and not ispresent(metadata.replayed)" in query for query in counting)
+    assert all("outcome = 'success'" in query for query in counting)
+
+
 def test_operational_metrics_are_shown_by_the_cloudwatch_strategy_alone() -> None:
     assert {metric.name for metric in shown(Strategy.CLOUDWATCH)} >= OPERATIONAL
     assert not {metric.name for metric in shown(Strategy.HYBRID)} & OPERATIONAL

@@ -42,6 +42,7 @@ def finished(draw: Any, names: Any = METHODS, texts: Any = TEXTS) -> Finished:
         error_message=draw(st.none() | texts),
         stack_trace=draw(st.none() | texts),
         metadata=draw(st.none() | METADATA.map(line._json)),
+        placed=outcome == "success" and draw(st.booleans()),
     )
 
 
@@ -70,7 +71,7 @@ def as_powertools_prints_it(strategy: str, release: str, call: Finished) -> str:
         fields["release"] = release
     for name, field in fields.items():
         provider.add_metadata(name, field)
-    values = {"duration_ms": call.duration_ms, call.outcome: 1}
+    values = {"duration_ms": call.duration_ms, call.outcome: 1, "placed": int(call.placed)}
     for metric in catalogue.emitted(strategy, call.service, call.method):
         provider.add_metric(metric.name, metric.unit, values.get(metric.source, 0))
     provider.timestamp = call.at_ns // 1_000_000
@@ -146,6 +147,19 @@ def test_a_strategy_says_which_metrics_ride(
     names = {metric.name for metric in catalogue.CALL_METRICS}
     assert {name: record[name] for name in names & record.keys()} == metrics
     assert ("_aws" in record) == bool(metrics)
+
+
+def test_what_was_placed_and_what_was_not_have_templates_of_their_own() -> None:
+    lines = Lines("hybrid", "N", "")
+
+    counted = [
+        json.loads(
+            lines.line(Finished("e", "c", None, *catalogue.AUTO_ALLOCATE, "success", 1.0, 10**18, placed=placed))
+        )
+        for placed in (False, True, False)
+    ]
+
+    assert [record["Allocations"] for record in counted] == [[0.0], [1.0], [0.0]]
 
 
 def test_values_that_look_like_marks_or_formats_are_only_text() -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -590,6 +590,53 @@ def test_metadata_tells_of_the_result_what_may_be_told(result: Any, metadata: di
         assert gives() is result
 
     assert records.one["metadata"] == metadata
+
+
+@dataclass
+class Booking:
+    success: bool
+    allocation_id: int | None
+    dry_run: bool = False
+    replayed: bool = False
+
+
+@pytest.mark.parametrize(
+    ("result", "counted"),
+    [
+        (Booking(success=True, allocation_id=7), 1),
+        ({"success": True, "allocation": {"allocation_id": 7}}, 1),
+        (Booking(success=True, allocation_id=7, replayed=True), 0),
+        (Booking(success=True, allocation_id=None, dry_run=True), 0),
+        (Booking(success=True, allocation_id=None, dry_run=True, replayed=True), 0),
+        (Booking(success=False, allocation_id=7), 0),
+        (None, 0),
+        (Refused("full"), 0),
+        (KeyError("k"), 0),
+    ],
+)
+def test_a_booking_that_was_made_is_an_allocation_and_nothing_else_is(result: Any, counted: int) -> None:
+    @track_performance("AllocationService", include_metadata=True)
+    def auto_allocate() -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    with recording() as records, suppress(Exception):
+        auto_allocate()
+
+    assert records.one["Allocations"] == [counted]
+
+
+def test_a_replay_says_so_in_its_metadata() -> None:
+    with recording() as records:
+        track_performance("S", include_metadata=True)(lambda: Booking(True, 7, replayed=True))()
+
+    assert records.one["metadata"] == {
+        "result_keys": ["success", "allocation_id", "dry_run", "replayed"],
+        "success_flag": True,
+        "replayed": True,
+        "allocation_id": 7,
+    }
 
 
 def test_metadata_is_told_only_when_asked() -> None:

@@ -10,7 +10,7 @@ from itertools import count
 
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.scrub import scrub
-from dyno.metrics.summary import summary
+from dyno.metrics.summary import Summary, summary
 from dyno.observability import current_request
 
 MAX_MESSAGE = 500
@@ -90,7 +90,7 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
             if error is not None:
                 _explain(finished, error)
             if keep:
-                finished.metadata = _told(result)
+                finished.metadata, finished.placed = _told(result)
             _write(finished)
     except Exception:  # noqa: BLE001, S110  # measuring never breaks what it measures; a lost line has nowhere to go
         pass
@@ -176,11 +176,11 @@ def _stack(error: BaseException) -> str:
     return "".join(pieces)[-MAX_STACK:]
 
 
-def _told(result: object) -> str:
+def _told(result: object) -> Summary:
     try:
         return summary(result)
     except Exception:  # noqa: BLE001  # a result may fail to tell
-        return "{}"
+        return Summary()
 
 
 def _write(finished: Finished) -> None:

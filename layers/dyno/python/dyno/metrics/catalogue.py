@@ -36,12 +36,17 @@ class Kind(StrEnum):
 
 
 class Source(StrEnum):
-    """What a CloudWatch value is taken from: one member per thing a finished call can say."""
+    """
+    What a CloudWatch value is taken from: one member per thing a finished call can say.
+
+    Attributes:
+        PLACED: A success that names the allocation_id it made: a dry run made none, a replay made it before.
+    """
 
     DURATION_MS = "duration_ms"
     ERROR = "error"
     REJECTED = "rejected"
-    SUCCESS = "success"
+    PLACED = "placed"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class CallMetric:
     Attributes:
         name: CloudWatch metric name.
         unit: CloudWatch unit.
-        source: Which value of the call it carries; outcomes count 1 or 0.
+        source: Which value of the call it carries; all but the duration count 1 or 0.
         business: True if it is emitted in every strategy but `prometheus`; operational ones only in `cloudwatch`.
         methods: (service, method) pairs it rides on; empty: every call.
     """
@@ -87,7 +92,7 @@ DURATION = CallMetric("Duration", "Milliseconds", Source.DURATION_MS, "Time from
 ERRORS = CallMetric("Errors", "Count", Source.ERROR, "Calls in which the service broke.")
 REJECTIONS = CallMetric("Rejections", "Count", Source.REJECTED, "Calls refused for a domain reason.")
 ALLOCATIONS = CallMetric(
-    "Allocations", "Count", Source.SUCCESS, "Vehicles placed on a dyno.", business=True, methods=(AUTO_ALLOCATE,)
+    "Allocations", "Count", Source.PLACED, "Vehicles placed on a dyno.", business=True, methods=(AUTO_ALLOCATE,)
 )
 CALL_METRICS = (DURATION, ERRORS, REJECTIONS, ALLOCATIONS)
 

@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring_ascii as quoted
@@ -29,6 +29,7 @@ class Finished:
         at_ns: When it finished, in nanoseconds of Unix time.
         stack_trace: For the log only; it is the first thing a long line goes without.
         metadata: JSON.
+        placed: Whether it made an allocation; for the metrics only, the metadata tells of it.
     """
 
     event_id: str
@@ -44,6 +45,11 @@ class Finished:
     error_message: str | None = None
     stack_trace: str | None = None
     metadata: str | None = None
+    placed: bool = False
+
+
+_Key = tuple[str, str, str, bool, bool]
+"""Service, method, outcome, whether there is a stack trace, whether something was placed."""
 
 
 class Lines:
@@ -53,7 +59,7 @@ class Lines:
         self._strategy = strategy
         self._namespace = namespace
         self._release = storable(release)[:MAX_NAME]
-        self._templates: dict[tuple[str, str, str, bool], _Template] = {}
+        self._templates: dict[_Key, _Template] = {}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Lines":
@@ -76,7 +82,7 @@ class Lines:
         return line
 
     def _fill(self, call: Finished) -> str:
-        key = (call.service, call.method, call.outcome, call.stack_trace is not None)
+        key = (call.service, call.method, call.outcome, call.stack_trace is not None, call.placed)
         template = self._templates.get(key) or self._remember(key)
         line = template.pieces.copy()
         line[1::2] = (  # in the order of _SLOTS
@@ -95,13 +101,13 @@ class Lines:
         )
         return "".join(line)
 
-    def _remember(self, key: tuple[str, str, str, bool]) -> "_Template":
+    def _remember(self, key: _Key) -> "_Template":
         if len(self._templates) >= MAX_TEMPLATES:
             self._templates.clear()
         self._templates[key] = template = self._template(*key)
         return template
 
-    def _template(self, service: str, method: str, outcome: str, with_stack: bool) -> "_Template":
+    def _template(self, service: str, method: str, outcome: str, with_stack: bool, placed: bool) -> "_Template":
         mark = secrets.token_hex(8)
         fields: dict[str, object] = {
             "record": catalogue.RECORD,
@@ -126,7 +132,8 @@ class Lines:
         whole: dict[str, object] = {**dimensions, **fields}
         if metrics:
             with suppress(Exception):  # a line without EMF is worth more than no line
-                whole = self._emf(dimensions, metrics, fields, mark)
+                said = {outcome, catalogue.Source.PLACED} if placed else {outcome}
+                whole = self._emf(dimensions, metrics, fields, said, mark)
         return _Template.of(_json(whole) + "\n", mark)
 
     def _emf(
@@ -134,6 +141,7 @@ class Lines:
         dimensions: Mapping[str, str],
         metrics: Sequence[catalogue.CallMetric],
         fields: Mapping[str, object],
+        said: Collection[str],
         mark: str,
     ) -> dict[str, object]:
         # Imported here: where nothing is emitted it is not needed, and it costs a cold start.
@@ -147,7 +155,7 @@ class Lines:
         for name, field in fields.items():
             provider.add_metadata(name, field)
         for metric in metrics:
-            provider.add_metric(metric.name, metric.unit, float(metric.source == fields["outcome"]))
+            provider.add_metric(metric.name, metric.unit, float(metric.source in said))
         whole: dict[str, Any] = dict(provider.serialize_metric_set())
         whole["_aws"]["Timestamp"] = mark + "timestamp"
         for metric in metrics:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from dyno.metrics.scrub import storable
 
@@ -16,21 +16,33 @@ MAX_NUMBER = 2**53
 Reader = Callable[[str, None], Any]
 
 
-def summary(result: object) -> str:
+class Summary(NamedTuple):
     """
-    The metadata of a call as JSON, from its result: a mapping, a pydantic model or a dataclass; of others nothing.
+    What a result says.
 
-    Returns:
-        result_keys, and of success_flag, backup_used, shift_days and allocation_id those that the result knows.
+    Attributes:
+        metadata: JSON: result_keys; of success_flag, backup_used, shift_days and allocation_id those that the result
+            knows; and replayed, if it is the answer to an earlier call once more.
+        placed: Whether the call made the allocation that it names.
     """
+
+    metadata: str = "{}"
+    placed: bool = False
+
+
+def summary(result: object) -> Summary:
+    """The summary of a mapping, a pydantic model or a dataclass; of others nothing."""
     keys, read = _opened(result)
     if read is None:
-        return "{}"
-    return (
+        return Summary()
+    success, replayed = read("success", None), read("replayed", None) is True
+    allocation_id = _number("allocation_id", _allocation_id(read))
+    metadata = (
         f'{{"result_keys":{_listed(keys)}'
-        f"{_flag('success_flag', read('success', None))}{_flag('backup_used', read('backup_used', None))}"
-        f"{_number('shift_days', read('shift_days', None))}{_number('allocation_id', _allocation_id(read))}}}"
+        f"{_flag('success_flag', success)}{_flag('backup_used', read('backup_used', None))}"
+        f"{_flag('replayed', replayed or None)}{_number('shift_days', read('shift_days', None))}{allocation_id}}}"
     )
+    return Summary(metadata, bool(allocation_id) and success is not False and not replayed)
 
 
 def _opened(result: object) -> tuple[tuple[Any, ...], Reader | None]:
