@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -49,6 +50,23 @@ def test_a_session_ended_by_the_server_is_an_answer_and_then_forgotten(engine_as
         connection.scalar(BACKEND)
     with autocommit(over) as connection:
         assert connection.scalar(BACKEND) != lost
+
+
+def test_a_connection_that_was_reset_is_an_answer_once_and_then_forgotten(engine_as: EngineAs) -> None:
+    over = engine_as("dyno_allocations")
+    with autocommit(over) as connection:
+        connection.scalar(BACKEND)
+        raw: Any = connection.connection.dbapi_connection
+
+    with (
+        patch.object(raw._sock, "read", side_effect=ConnectionResetError),
+        pytest.raises(DatabaseUnavailable),
+        autocommit(over) as connection,
+    ):
+        connection.scalar(BACKEND)
+    with autocommit(over) as connection:
+        assert connection.connection.dbapi_connection is not raw
+        connection.scalar(BACKEND)
 
 
 def test_a_server_that_is_not_there_is_unavailable(settings_as: Callable[[str], Settings]) -> None:

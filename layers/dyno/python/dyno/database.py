@@ -63,14 +63,14 @@ def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S
 def transaction(over: Engine) -> Iterator[Connection]:
     """A connection whose work is committed at the end, or undone whole; for work that no single statement can do."""
     transactional = over.execution_options(isolation_level="READ COMMITTED")
-    with answering(), transactional.begin() as connection:
+    with _answering(over), transactional.begin() as connection:
         yield connection
 
 
 @contextmanager
 def autocommit(over: Engine) -> Iterator[Connection]:
     """A connection on which each statement is its own transaction: one round trip instead of three."""
-    with answering(), over.connect() as connection:
+    with _answering(over), over.connect() as connection:
         yield connection
 
 
@@ -95,14 +95,15 @@ def wait_until_awake(over: Engine, patience_s: float) -> None:
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def _answering(over: Engine) -> Iterator[None]:
     """Turn a broken connection, a late answer and a lost race into an answer; other database errors pass."""
     try:
         yield
-    except TimeoutError as error:
-        raise DatabaseUnavailable("the database did not answer in time; try again") from error
-    except OSError as error:  # pg8000 lets a reset through as it is
-        raise DatabaseUnavailable("the connection to the database broke; try again") from error
+    except OSError as error:
+        # pg8000 lets it through as it is, so SQLAlchemy does not know that the connection is no use any more.
+        over.dispose()
+        what = "did not answer in time" if isinstance(error, TimeoutError) else "broke the connection"
+        raise DatabaseUnavailable(f"the database {what}; try again") from error
     except DBAPIError as error:
         if error.connection_invalidated or sqlstate(error) in _TRY_AGAIN or not _from_server(error):
             raise DatabaseUnavailable("the connection to the database broke; try again") from error
