@@ -12,6 +12,7 @@ from cdk.constructs.network import Network
 from cdk.stage import Address
 
 NAME = "dyno"
+# To be raised only, and at least to what runs: AWS installs minor versions by itself, and none can be taken back.
 ENGINE = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_11)
 
 

@@ -15,7 +15,6 @@ from dyno.metrics import catalogue
 # A quoted term, not a JSON pattern: a line is then found without being parsed.
 PATTERN = f'"{catalogue.RECORD}"'
 
-FAILED_PREFIX = "aws/lambda/async/"
 """Where in a bucket Lambda puts what failed; its choice."""
 
 
@@ -49,7 +48,7 @@ class Pipeline(Construct):
         bucket_arn = Stack.of(failed).export_value(failed.bucket.bucket_arn)
         writes = iam.Policy(self, "KeepFailures", roles=[ingest.role], statements=_writes(bucket_arn))
         exported = Stack.of(self).resolve(bucket_arn)["Fn::ImportValue"]
-        finding = f"AwsSolutions-IAM5[Resource::{exported}/{FAILED_PREFIX}*]"
+        finding = f"AwsSolutions-IAM5[Resource::{exported}/*]"
         accept(writes, {finding: "Lambda names each failed batch by function, time and a random id."})
         # Not the library's S3Destination: it would let ingest read, list and delete in the bucket too.
         config = lambda_.CfnEventInvokeConfig(
@@ -74,5 +73,5 @@ def _writes(bucket_arn: str) -> list[iam.PolicyStatement]:
     """
     return [
         iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn]),
-        iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{bucket_arn}/{FAILED_PREFIX}*"]),
+        iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{bucket_arn}/*"]),
     ]

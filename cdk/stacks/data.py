@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicies, Stack
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -38,13 +38,16 @@ class DataStack(Stack):
         # A missing snapshot is told from a forbidden one by the right to list.
         self.network.admit(actions=["s3:GetObject", "s3:PutObject"], resources=[self.snapshot.object_arn])
         self.network.admit(actions=["s3:ListBucket"], resources=[self.snapshot.bucket.bucket_arn])
+        # With everything they lean on: a kept cluster would otherwise hold its network and parameters half deleted.
+        for kept in (self.network, self.database, self.snapshot, self.failed_batches, self.identity):
+            RemovalPolicies.of(kept).retain()
         self._prepare_database()
         self._outputs()
 
     def _prepare_database(self) -> None:
         """Roles first, through the Data API as master; then the schema, from inside the network as its owner."""
         layers = Layers(self, "Layers", stage=self._stage)
-        log = log_group(self, "DeploymentLog", days=90)
+        log = log_group(self, "DeploymentLog", days=90, kept=True)
         self.bootstrap = self._bootstrap(layers, log)
         self.migrate = self._migrate(layers, log)
         bootstrap = deployment_step(
@@ -54,7 +57,7 @@ class DataStack(Stack):
             sources=[DYNO / "bootstrap.py"],
             timeout=Duration.seconds(self._stage.resource_timeout_s),
         )
-        bootstrap.node.add_dependency(self.database.cluster)
+        bootstrap.node.add_dependency(self.database)
         migrate = deployment_step(
             self,
             "Migrate",
@@ -77,6 +80,7 @@ class DataStack(Stack):
             timeout=Duration.minutes(5),
         )
         self.database.grant_statements_as_master(function)
+        function.function.configure_async_invoke(retry_attempts=0)
         return function
 
     def _bootstrap_variables(self) -> dict[str, str]:
@@ -98,9 +102,11 @@ class DataStack(Stack):
             environment=self.variables.of("dyno_owner"),
             log_group=log,
             network=self.network,
-            timeout=Duration.minutes(15),
+            timeout=Duration.minutes(14),  # it answers CloudFormation before that gives up
         )
         self.database.grant_connect(function)
+        # Once CloudFormation has been told, or has given up, nobody waits for another try.
+        function.function.configure_async_invoke(retry_attempts=0)
         return function
 
     def _outputs(self) -> None:

@@ -103,6 +103,16 @@ def test_every_error_is_explained_and_none_that_is_not_there() -> None:
     assert explained == errors(DynoError) | {problem.code for problem in PROBLEMS.values()}
 
 
+def test_the_layer_ships_what_the_tests_ran_with() -> None:
+    locks = [
+        dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+        for lock in ("layers/dependencies/requirements.lock", "requirements.lock")
+    ]
+
+    assert locks[0].items() - locks[1].items() == set()
+    assert len(locks[0]) > 10
+
+
 def test_every_event_is_somebodys() -> None:
     said = "".join(path.read_text() for path in sources("*.py", "Makefile"))
 

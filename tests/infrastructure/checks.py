@@ -179,6 +179,17 @@ def not_retained(template: Template) -> list[str]:
     ]
 
 
+def leaning_on_the_deleted(template: Template) -> list[str]:
+    """Kept resources that refer to one that is deleted with the stack, which could then not be deleted."""
+    found = template["Resources"]
+    kept = {name for name, r in found.items() if r.get("DeletionPolicy") == "Retain"}
+    return sorted(
+        f"{name} on {other}"
+        for name in kept
+        for other in set(references(found[name].get("Properties", {}))) & (found.keys() - kept)
+    )
+
+
 def not_encrypted(template: Template) -> list[str]:
     """Storage, topics and buckets in the clear, or reachable so."""
     findings = []

@@ -171,6 +171,18 @@ def test_a_bucket_that_is_deleted_would_be_found(aws: Templates) -> None:
     assert checks.not_retained(spoilt) == ["SnapshotBucket0C603D6F"]
 
 
+def test_what_is_kept_leans_on_nothing_that_is_deleted(each: Templates) -> None:
+    assert [checks.leaning_on_the_deleted(template) for template in each.all] == [[], [], []]
+
+
+def test_a_network_deleted_under_its_database_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    for vpc in resources(spoilt, "AWS::EC2::VPC").values():
+        vpc["DeletionPolicy"] = "Delete"
+
+    assert len(checks.leaning_on_the_deleted(spoilt)) > 1
+
+
 def test_everything_at_rest_and_on_the_way_is_encrypted(each: Templates) -> None:
     assert [checks.not_encrypted(template) for template in each.all] == [[], [], []]
 

@@ -103,16 +103,29 @@ def test_the_roles_are_made_through_the_data_api_once_it_has_woken() -> None:
     }
     asked = {"resourceArn": env["CLUSTER_ARN"], "secretArn": env["SECRET_ARN"], "database": "dyno"}
     with Stubber(api) as stub, patch("boto3.client", return_value=api), patch("time.sleep") as slept:
-        stub.add_client_error("execute_statement", "DatabaseResumingException", http_status_code=400)
+        for waking in sorted(bootstrap.WAKING):
+            stub.add_client_error("execute_statement", waking, http_status_code=400)
         for sql in bootstrap.statements(iam=True):
             stub.add_response("execute_statement", {}, asked | {"sql": sql})
 
         made = bootstrap.by_data_api(env)
 
         stub.assert_no_pending_responses()
-    assert slept.call_count == 1
+    assert slept.call_count == len(bootstrap.WAKING)
     assert made == ["dyno_owner", "dyno_allocations", "dyno_metrics", "dyno_ingest"]
     assert "grant rds_iam to dyno_ingest" in list(bootstrap.statements(iam=True))
+
+
+def test_another_fault_of_the_data_api_is_told_at_once() -> None:
+    api = boto3.client("rds-data", "eu-west-1", aws_access_key_id="k", aws_secret_access_key="s")
+    env = {"CLUSTER_ARN": "c" * 20, "SECRET_ARN": "s" * 20, "DATABASE_NAME": "dyno"}
+    with Stubber(api) as stub, patch("boto3.client", return_value=api), patch("time.sleep") as slept:
+        stub.add_client_error("execute_statement", "BadRequestException", "no such database", http_status_code=400)
+
+        with pytest.raises(api.exceptions.BadRequestException, match="no such database"):
+            bootstrap.by_data_api(env)
+
+    assert slept.call_count == 0
 
 
 def test_the_doors_answer_events_of_cloudformation(cloudformation: tuple[str, list[dict[str, Any]]]) -> None:

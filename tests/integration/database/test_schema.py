@@ -38,6 +38,14 @@ def test_migrations_go_up_down_and_up_again(server_port: int) -> None:
         admin.close()
 
 
+@pytest.mark.own_database
+def test_a_schema_newer_than_the_release_is_left_as_it_is(lab: Lab, engine_as: EngineAs) -> None:
+    lab.sql("update alembic_version set version_num = '9999'")
+
+    assert migrations.upgrade(engine_as("dyno_owner")) == "9999"
+    assert lab.sql("select count(*) from dynos") == 0
+
+
 def test_the_page_of_tables_is_the_migrated_schema(lab: Lab) -> None:
     found = inspect(lab.owner)
     partitions = {name for (name,) in lab.rows("select inhrelid::regclass::text from pg_inherits")}

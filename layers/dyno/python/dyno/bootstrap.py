@@ -3,8 +3,19 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-RESUME_TIMEOUT_S = 120
+PATIENCE_S = 240
+"""For all statements together: the function must answer CloudFormation before its own timeout of 300 s."""
+
+WAKING = {
+    "DatabaseResumingException",
+    "DatabaseUnavailableException",
+    "InternalServerErrorException",
+    "ServiceUnavailableError",
+    "StatementTimeoutException",
+}
+"""What the Data API says of a cluster that is waking up or was made a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +61,23 @@ def by_data_api(env: Mapping[str, str]) -> list[str]:
     import boto3  # noqa: PLC0415  # only here, and only on AWS
 
     api = boto3.client("rds-data")
+    give_up_at = time.monotonic() + PATIENCE_S
+    asked = {"resourceArn": env["CLUSTER_ARN"], "secretArn": env["SECRET_ARN"], "database": env["DATABASE_NAME"]}
     for sql in statements(iam=True):
-        give_up_at = time.monotonic() + RESUME_TIMEOUT_S
-        while True:
-            try:
-                api.execute_statement(
-                    resourceArn=env["CLUSTER_ARN"], secretArn=env["SECRET_ARN"], database=env["DATABASE_NAME"], sql=sql
-                )
-                break
-            except api.exceptions.DatabaseResumingException:
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(2)
+        while not _done(api, give_up_at, **asked, sql=sql):
+            time.sleep(2)
     return [role.name for role in ROLES]
+
+
+def _done(api: Any, give_up_at: float, **statement: str) -> bool:  # noqa: ANN401  # boto3 makes its classes while it runs
+    """Whether a statement was executed; False if it is worth another try."""
+    try:
+        api.execute_statement(**statement)
+    except api.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in WAKING or time.monotonic() > give_up_at:
+            raise
+        return False
+    return True
 
 
 def by_connection(env: Mapping[str, str]) -> list[str]:
