@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from zoneinfo import ZoneInfo
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -13,8 +13,9 @@ from cdk.local.instance import LOOPBACK, Instance
 from dyno import migrations
 from dyno.bootstrap import OWNER, by_connection
 from dyno.database import engine
-from dyno.settings import DatabaseAuth, Settings, Strategy
+from dyno.settings import Settings
 from tests.lab import Lab
+from tests.settings import SETTINGS
 
 TEMPLATE = "dyno_template"
 SHARED = "dyno_shared"
@@ -87,26 +88,7 @@ def database(server_port: int, template: str, request: pytest.FixtureRequest) ->
 @pytest.fixture
 def settings_as(server_port: int, database: str) -> Callable[[str], Settings]:
     """Settings that log in as a role of the test's database."""
-    return lambda role: Settings(
-        database_host=LOOPBACK,
-        database_port=server_port,
-        database_name=database,
-        database_user=role,
-        database_auth=DatabaseAuth.TRUST,
-        database_ca_file="",
-        aws_region="us-east-1",
-        lab_time_zone=ZoneInfo("UTC"),
-        horizon_days=1825,
-        max_days=180,
-        metrics_strategy=Strategy.CLOUDWATCH,
-        metrics_namespace="DynoAgent/Production",
-        metrics_retention_days=400,
-        user_pool_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test",
-        user_pool_client_id="web",
-        scraper_client_id="scraper",
-        snapshot_bucket="snapshots",
-        release="test",
-    )
+    return lambda role: replace(SETTINGS, database_port=server_port, database_name=database, database_user=role)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from cdk.local.instance import LOOPBACK, Instance, LocalStackError, Ports
+from cdk.local.instance import LOOPBACK, Instance, LocalStackError
 
 API_PREFIX = "/_aws/execute-api/dyn0dyn0/prod"
 """Where ministack serves the API whose id cdk/local/stage.py fixes."""
@@ -38,10 +38,6 @@ class Stack:
     def api(self) -> str:
         """Where the front reaches it."""
         return f"http://{LOOPBACK}:{self.aws_port}{API_PREFIX}"
-
-    def is_on(self, ports: Ports) -> bool:
-        """Whether it was deployed for these ports; the functions know the database by its port."""
-        return (self.database_port, self.aws_port) == (ports.database, ports.aws)
 
     def note(self, instance: Instance) -> None:
         """Write it down."""

@@ -33,10 +33,6 @@ class Steps:
         """Print a line as it is, however wide the terminal."""
         self._console.print(markup, soft_wrap=True, highlight=False)
 
-    def fail(self, error: Exception) -> None:
-        """Say plainly what went wrong."""
-        self.say(f"[red]✗[/] {escape(str(error))}")
-
     def ready(self, stack: Stack, tokens: dict[str, str]) -> None:
         """The last word of a start: where things are and what to type."""
         self.say(f"\n[bold green]Ready[/] after {time.monotonic() - self._started:.1f} s; Ctrl-C stops everything.\n")

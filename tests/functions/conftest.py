@@ -14,9 +14,9 @@ from moto import mock_aws
 
 from dyno.database import engine
 from dyno.settings import Settings, settings
+from tests.settings import SETTINGS
 
 EVENTS = Path(__file__).parents[2] / "events"
-ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test"
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Caller(StrEnum):
 
 def claims(caller: Caller, sub: str | None = None) -> dict[str, str] | None:
     """The authorizer's claims as AWS hands them over."""
-    expires = {"exp": "Tue Nov 23 18:39:39 UTC 2999", "iss": ISSUER}
+    expires = {"exp": "Tue Nov 23 18:39:39 UTC 2999", "iss": SETTINGS.user_pool_issuer}
     match caller:
         case Caller.NOBODY:
             return None

@@ -1,35 +1,14 @@
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from dyno.auth import Actor, Permission, Reach, Role, actor
 from dyno.errors import Forbidden, Unauthorized
-from dyno.settings import DatabaseAuth, Settings, Strategy
+from tests.settings import SETTINGS
 
-SETTINGS = Settings(
-    database_host="h",
-    database_port=5432,
-    database_name="dyno",
-    database_user="u",
-    database_auth=DatabaseAuth.IAM,
-    database_ca_file="",
-    aws_region="us-east-1",
-    lab_time_zone=ZoneInfo("UTC"),
-    horizon_days=1825,
-    max_days=180,
-    metrics_strategy=Strategy.CLOUDWATCH,
-    metrics_namespace="n",
-    metrics_retention_days=400,
-    user_pool_issuer="https://issuer",
-    user_pool_client_id="web",
-    scraper_client_id="scraper",
-    snapshot_bucket="b",
-    release="r",
-)
 LATER = "32503680000"  # the year 3000
 PERSON = {
-    "iss": "https://issuer",
+    "iss": SETTINGS.user_pool_issuer,
     "exp": LATER,
     "token_use": "id",
     "aud": "web",
@@ -37,7 +16,7 @@ PERSON = {
     "cognito:groups": "user",
 }
 MACHINE = {
-    "iss": "https://issuer",
+    "iss": SETTINGS.user_pool_issuer,
     "exp": LATER,
     "token_use": "access",
     "client_id": "scraper",

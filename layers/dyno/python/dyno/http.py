@@ -17,12 +17,10 @@ from dyno.auth import Actor, Permission, actor
 from dyno.errors import DynoError, InvalidRequest, NotFound, RouteNotFound, Unavailable
 from dyno.observability import Request, correlation_id, current_request, logger, serving
 from dyno.settings import Settings
+from dyno.text import says_nul
 
 F = TypeVar("F", bound=Callable[..., Any])
 """A route's function."""
-
-
-_JSON_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _digits(given: object) -> object:
@@ -195,7 +193,7 @@ def _refuse_unstorable(what: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{what} has half a character, {text[error.start]!a}") from error
-    if "\0" in text or _JSON_NUL.search(text):
+    if "\0" in text or says_nul(text):
         raise InvalidRequest(f"{what} has the character NUL")
 
 

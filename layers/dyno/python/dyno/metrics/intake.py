@@ -1,6 +1,5 @@
 """From log lines to what is stored: records, dead letters with their reason, and lines that are none of ours."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,15 +9,13 @@ from pydantic_core import from_json
 
 from dyno.metrics.catalogue import RECORD
 from dyno.metrics.model import DeadLetter, LogEvent, Reason, Record
+from dyno.text import says_nul
 
 AHEAD = timedelta(days=1)
 """How far ahead of the clock a record may be; a line further on is from a machine that is wrong about the time."""
 
 MAX_LINE = 16_384
 """Characters of a line; no tracker writes more, and it bounds the numbers that PostgreSQL would have to hold."""
-
-# PostgreSQL's jsonb takes no NUL. An even number of backslashes in front is text about one.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def _read(line: str, oldest: datetime, newest: datetime) -> str | Reason | None:
     if record.created_at > newest:
         return Reason.FUTURE
     text = record.model_dump_json()
-    return Reason.INVALID if "\\u0000" in text and _NUL.search(text) else text
+    return Reason.INVALID if says_nul(text) else text
 
 
 def _why(line: str, error: ValidationError) -> Reason | None:
