@@ -243,6 +243,12 @@ def test_the_last_cursor_there_can_be_shows_an_empty_page(call: Call) -> None:
         assert call(door, "GET", path, query={"cursor": cursor((2**63 - 1,))}).body["items"] == []
 
 
+def test_the_longest_cursor_of_the_conflicts_is_taken(call: Call) -> None:
+    said = call(door, "GET", "/allocations/conflicts", query={"cursor": cursor((2**63 - 1, 2**63 - 1, 1))})
+
+    assert (said.status, said.body["items"]) == (200, [])
+
+
 def test_me_says_who_is_asking(call: Call) -> None:
     said = call(door, "GET", "/me", caller=Caller.USER, sub="ann")
 
