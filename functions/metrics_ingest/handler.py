@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from dyno.database import engine, wait_until_awake
 from dyno.errors import DatabaseResuming
 from dyno.metrics import service
-from dyno.metrics.model import LogBatch
+from dyno.metrics.model import Ingested, LogBatch
 from dyno.metrics.snapshot import Snapshots
 from dyno.observability import logger
 from dyno.settings import settings
@@ -16,28 +16,42 @@ from dyno.settings import settings
 PATIENCE_S = 40
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
-    """Take a batch in; a failure goes back to Lambda, which sends the batch again and sets it aside in the end."""
-    batch = LogBatch.unpack(event)
-    if not batch.events:
-        return {}
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int | None]:
+    """
+    Take a batch in, or try dead letters again: {"dead_letters": {"after": id}}.
+
+    A failure goes back to Lambda, which sends the batch again and sets it aside in the end.
+    """
     try:
-        ingested = take_in(batch)
+        return take(event)
     except DatabaseResuming:
         # The line of the very call that woke a paused cluster gets here before the cluster is up.
         wait_until_awake(engine(settings()), PATIENCE_S)
-        ingested = take_in(batch)
-    logger.info("batch ingested", extra=ingested)
-    return ingested
+        return take(event)
 
 
-def take_in(batch: LogBatch) -> dict[str, int]:
-    """What became of the batch's lines."""
+def take(event: dict[str, Any]) -> dict[str, int | None]:
+    """What became of the event's lines."""
+    said: Ingested
+    if "dead_letters" in event:
+        said = service.retry_dead_letters(int(event["dead_letters"]["after"]), **pipeline())
+    else:
+        batch = LogBatch.unpack(event)
+        if not batch.events:
+            return {}
+        said = service.ingest(batch.events, **pipeline())
+    counts = said.model_dump()
+    logger.info("batch ingested", extra=counts)
+    return counts
+
+
+def pipeline() -> dict[str, Any]:
+    """What every batch is written with."""
     known = settings()
-    return service.ingest(
-        batch.events,
-        engine(known),
-        Snapshots(known.snapshot_bucket),
-        now=datetime.now(UTC),
-        retention_days=known.metrics_retention_days,
-    ).model_dump()
+    return {
+        "over": engine(known),
+        "snapshots": Snapshots(known.snapshot_bucket),
+        "now": datetime.now(UTC),
+        "retention_days": known.metrics_retention_days,
+        "lab_time_zone": known.lab_time_zone,
+    }

@@ -20,14 +20,14 @@ from tests.functions.conftest import EVENTS, Call, Caller, Context
 from tests.lab import MONDAY, TUESDAY, Lab
 
 AUTO = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "days_to_complete": 1, "backup": False}
-Feed = Callable[[list[dict[str, Any]]], dict[str, int]]
+Feed = Callable[[list[dict[str, Any]]], dict[str, int | None]]
 
 
 @pytest.fixture
 def feed(enter: Callable[[str], None]) -> Feed:
     """Hands log events to the ingest door as CloudWatch Logs does."""
 
-    def hand_over(log_events: list[dict[str, Any]]) -> dict[str, int]:
+    def hand_over(log_events: list[dict[str, Any]]) -> dict[str, int | None]:
         enter("dyno_ingest")
         batch = json.loads((EVENTS / "log_batch.json").read_text())
         delivery = json.loads(gzip.decompress(base64.b64decode(batch["awslogs"]["data"])))

@@ -6,14 +6,17 @@ import threading
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
 
 from dyno.metrics import service
-from dyno.metrics.model import Ingested, LogEvent, Snapshot
+from dyno.metrics.catalogue import BUCKET_COUNT
+from dyno.metrics.model import Ingested, LogEvent, Retried, Snapshot
 from dyno.metrics.snapshot import Snapshots
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+HOW: dict[str, Any] = {"now": NOW, "retention_days": 400, "lab_time_zone": ZoneInfo("UTC")}
 
 _log_ids = itertools.count()
 
@@ -31,8 +34,12 @@ class Kept(Snapshots):
 
     def write(self, snapshot: Snapshot) -> None:
         with self._lock:
-            if self.kept is None or self.kept.version < snapshot.version:
-                self.kept = snapshot
+            self.kept = snapshot.behind(self.kept)
+
+    def note_failure(self, at: datetime) -> None:
+        with self._lock:
+            known = self.kept or Snapshot.empty(at)
+            self.kept = known.model_copy(update={"failing_since": known.failing_since or at})
 
 
 def logged(lines: Iterable[str]) -> list[LogEvent]:
@@ -62,6 +69,24 @@ def line(event_id: str, /, **changes: Any) -> str:
     return json.dumps(record | changes)
 
 
+def observation(event_id: str, /, **changes: Any) -> str:
+    """A business metric's line."""
+    record = {
+        "record": "dyno-metric/1",
+        "feed": "dyno-call/1",
+        "event_id": event_id,
+        "correlation_id": "abc",
+        "sub": None,
+        "name": "VehiclesScanned",
+        "kind": "counter",
+        "unit": "Count",
+        "value": 1.0,
+        "labels": {"site": "north"},
+        "created_at": (NOW - timedelta(minutes=1)).isoformat(),
+    }
+    return json.dumps(record | changes)
+
+
 class Connect(Protocol):
     """The service's own engine, as a role; each number is a connection of its own."""
 
@@ -84,8 +109,10 @@ class Pipeline:
         self.snapshots = Kept()
 
     def ingest(self, events: Sequence[LogEvent], *, number: int = 0, **instead: Any) -> Ingested:
-        given: dict[str, Any] = {"now": NOW, "retention_days": 400} | instead
-        return service.ingest(events, self.connect("dyno_ingest", number), self.snapshots, **given)
+        return service.ingest(events, self.connect("dyno_ingest", number), self.snapshots, **(HOW | instead))
+
+    def retry(self, after: int = 0, **instead: Any) -> Retried:
+        return service.retry_dead_letters(after, self.connect("dyno_ingest"), self.snapshots, **(HOW | instead))
 
     def run(self, sql: str) -> None:
         with self.owner.begin() as connection:
@@ -102,30 +129,42 @@ class Pipeline:
         with self.owner.begin() as connection:
             connection.execute(
                 text(
-                    "truncate metrics, metrics_hourly, metrics_totals, dead_letters, dead_letter_totals, users cascade"
+                    "truncate metrics, metrics_hourly, metrics_totals, observations, observation_totals, dead_letters,"
+                    " dead_letter_totals, users cascade"
                 )
             )
         self.snapshots = Kept()
 
-    def check_counts(self, finished: int, poison: int) -> None:
-        """Rows and dead letters are the calls finished and the lines poisoned; rollups and totals equal the rows."""
+    def check_counts(self, finished: int, poison: int, observed: int = 0, recovered: int = 0) -> None:
+        """
+        Rows and open dead letters are the calls finished and the lines poisoned; rollups and totals equal the rows.
+
+        Args:
+            observed: Business metrics recorded.
+            recovered: Of the calls finished, those that had been dead letters.
+        """
         assert self.value("select count(*) from metrics") == finished
-        assert self.value("select count(*) from dead_letters") == poison
-        assert self.value("select coalesce(sum(letters), 0) from dead_letter_totals") == poison
+        assert self.value("select count(*) from observations") == observed
+        assert self.value("select count(*) from dead_letters where redriven_at is null") == poison
+        letters = self.rows("select coalesce(sum(letters), 0), coalesce(sum(closed), 0) from dead_letter_totals")
+        assert letters == [(poison + recovered, recovered)]
         assert self.recounted("date_trunc('hour', created_at, 'UTC')") == self.rolled_up("metrics_hourly", "hour")
         assert self.recounted() == self.rolled_up("metrics_totals")
         kept = self.snapshots.read()
-        assert (kept.version if kept else 0) == finished + poison
+        assert (kept.version if kept else 0) == finished + observed + poison + 2 * recovered
 
     def recounted(self, *hour: str) -> list[tuple[Any, ...]]:
-        key = ", ".join([*hour, "service_name", "method_name", "outcome", "duration_bucket(duration_ms)"])
+        key = ", ".join([*hour, "service_name", "method_name", "outcome"])
+        buckets = ", ".join(f"count(*) filter (where duration_bucket(duration_ms) = {n})" for n in range(BUCKET_COUNT))
         return self.rows(
-            f"select {key}, count(*), round(sum(duration_ms)::numeric, 3), max(duration_ms) from metrics"
+            f"select {key}, count(*), round(sum(duration_ms)::numeric, 3), max(duration_ms), {buckets} from metrics"
             f" group by {key} order by {key}"
         )
 
     def rolled_up(self, table: str, *hour: str) -> list[tuple[Any, ...]]:
-        key = ", ".join([*hour, "service_name", "method_name", "outcome", "bucket"])
+        key = ", ".join([*hour, "service_name", "method_name", "outcome"])
+        buckets = ", ".join(f"bucket_{n}" for n in range(BUCKET_COUNT))
         return self.rows(
-            f"select {key}, calls, round(duration_ms_sum::numeric, 3), duration_ms_max from {table} order by {key}"
+            f"select {key}, calls, round(duration_ms_sum::numeric, 3), duration_ms_max, {buckets} from {table}"
+            f" order by {key}"
         )

@@ -27,7 +27,13 @@ class Role:
 
 
 OWNER = Role("dyno_owner", 5)
-ROLES = (OWNER, Role("dyno_allocations", 100), Role("dyno_metrics", 50), Role("dyno_ingest", 50))
+ROLES = (
+    OWNER,
+    Role("dyno_allocations", 100),
+    Role("dyno_metrics", 50),
+    Role("dyno_ingest", 50),
+    Role("dyno_lifecycle", 5),
+)
 
 
 def statements(*, iam: bool) -> Iterator[str]:

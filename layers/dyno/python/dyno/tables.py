@@ -143,10 +143,10 @@ metrics_hourly = Table(
     Column("service_name", Text, primary_key=True),
     Column("method_name", Text, primary_key=True),
     Column("outcome", Text, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
-    Column("calls", BigInteger, nullable=False),
+    Column("calls", Integer, nullable=False),
     Column("duration_ms_sum", Double, nullable=False),
     Column("duration_ms_max", Double, nullable=False),
+    *(Column(f"bucket_{number}", Integer, nullable=False) for number in range(64)),
 )
 
 metrics_totals = Table(
@@ -155,10 +155,36 @@ metrics_totals = Table(
     Column("service_name", Text, primary_key=True),
     Column("method_name", Text, primary_key=True),
     Column("outcome", Text, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
     Column("calls", BigInteger, nullable=False),
     Column("duration_ms_sum", Double, nullable=False),
     Column("duration_ms_max", Double, nullable=False),
+    *(Column(f"bucket_{number}", BigInteger, nullable=False) for number in range(64)),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("correlation_id", Text, nullable=False),
+    Column("user_id", Integer, ForeignKey("users.id")),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("labels", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+observation_totals = Table(
+    "observation_totals",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("labels", JSONB, primary_key=True),
+    Column("value", Double, nullable=False),
+    Column("observations", BigInteger, nullable=False),
+    Column("observed_at", DateTime(timezone=True), nullable=False),
 )
 
 dead_letters = Table(
@@ -177,4 +203,5 @@ dead_letter_totals = Table(
     metadata,
     Column("reason", Text, primary_key=True),
     Column("letters", BigInteger, nullable=False),
+    Column("closed", BigInteger, nullable=False),
 )

@@ -40,9 +40,7 @@ def _look(over: Engine, now: datetime) -> _Seen | str:
         # One connection for all: three attempts at a sleeping database would outlast the function.
         with autocommit(over) as connection:
             month = now.astimezone(UTC).date()
-            return _Seen(
-                store.revision(connection), store.has_partition(connection, month), store.totals(connection).version
-            )
+            return _Seen(store.revision(connection), store.has_partition(connection, month), store.version(connection))
     except (DynoError, SQLAlchemyError) as error:
         return f"{type(error).__name__}: {scrub(str(error), 200)}"
 

@@ -1,8 +1,13 @@
 """Percentiles out of the rollup's buckets."""
 
 from collections.abc import Mapping
+from itertools import pairwise
+from math import ceil
 
 from dyno.metrics.catalogue import BUCKET_BOUNDS_MS
+
+MAX_ERROR_PERCENTAGE = ceil(1000 * (max(upper / lower for lower, upper in pairwise(BUCKET_BOUNDS_MS)) - 1)) / 10
+"""How wide a bucket is at most, in percent of its lower bound: a percentile in it is off by no more."""
 
 
 def quantile(rank: float, counts: Mapping[int, int], max_ms: float) -> float:

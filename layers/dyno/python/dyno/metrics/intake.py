@@ -1,14 +1,15 @@
-"""From log lines to what is stored: records, dead letters with their reason, and lines that are none of ours."""
+"""From log lines to what is stored: calls, observations, dead letters with their reason; and lines none of ours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from dyno.metrics.catalogue import RECORD
-from dyno.metrics.model import DeadLetter, LogEvent, Reason, Record
+from dyno.metrics.catalogue import METRIC_RECORD, RECORD
+from dyno.metrics.model import DeadLetter, LogEvent, Observation, Reason, Record
 from dyno.text import says_nul
 
 AHEAD = timedelta(days=1)
@@ -20,50 +21,76 @@ MAX_LINE = 16_384
 
 @dataclass(frozen=True)
 class Batch:
-    """Lines, sorted out; `records` are JSON."""
+    """
+    Lines, sorted out.
+
+    Attributes:
+        records: Calls, as JSON.
+        observations: Of business metrics, as JSON.
+        taken: Ids of the events these two are from.
+    """
 
     records: list[str] = field(default_factory=list)
+    observations: list[str] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
-    foreign: int = 0
+    taken: list[str] = field(default_factory=list)
 
 
 def sort_out(events: Sequence[LogEvent], *, now: datetime, retention_days: int) -> Batch:
     """
-    Each line as a record, a dead letter or foreign: JSON of somebody else's that mentions the record's name.
+    Each line as a call, an observation, a dead letter or foreign: JSON of another's that mentions the record's name.
 
     Args:
         retention_days: What is older than that would be aged at once.
     """
-    records: list[str] = []
-    letters: list[DeadLetter] = []
+    batch = Batch()
     oldest = now - timedelta(days=retention_days)
     for event in events:
-        match _read(event.message, oldest, now + AHEAD):
-            case Reason() as reason:
-                line = event.message[:MAX_LINE]
-                letters.append(DeadLetter(letter_id=event.id, reason=reason, line=line, received_at=now))
-            case str() as record:
-                records.append(record)
-    return Batch(records, letters, len(events) - len(records) - len(letters))
+        said = _read(event.message, oldest, now + AHEAD)
+        if said is None:
+            continue
+        if isinstance(said, Reason):
+            line = event.message[:MAX_LINE]
+            batch.letters.append(DeadLetter(letter_id=event.id, reason=said, line=line, received_at=now))
+            continue
+        (batch.records if said.is_call else batch.observations).append(said.text)
+        batch.taken.append(event.id)
+    return batch
 
 
-def _read(line: str, oldest: datetime, newest: datetime) -> str | Reason | None:
+class _Taken(NamedTuple):
+    is_call: bool
+    text: str
+
+
+def _read(line: str, oldest: datetime, newest: datetime) -> _Taken | Reason | None:
     if len(line) > MAX_LINE:
         return Reason.TOO_LONG
     try:
-        record = Record.model_validate_json(line)
+        said = _parse(line)
     except ValidationError as error:
         return _why(line, error)
-    if record.created_at < oldest:
+    if said.created_at < oldest:
         return Reason.TOO_OLD
-    if record.created_at > newest:
+    if said.created_at > newest:
         return Reason.FUTURE
-    text = record.model_dump_json()
-    return Reason.INVALID if says_nul(text) else text
+    text = said.model_dump_json()
+    return Reason.INVALID if says_nul(text) else _Taken(isinstance(said, Record), text)
+
+
+def _parse(line: str) -> Record | Observation:
+    try:
+        return Record.model_validate_json(line)
+    except ValidationError:
+        # Looked for second: nearly every line is a call.
+        if METRIC_RECORD not in line:
+            raise
+    return Observation.model_validate_json(line)
 
 
 def _why(line: str, error: ValidationError) -> Reason | None:
     if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
         return Reason.NOT_JSON
     said = from_json(line)
-    return Reason.INVALID if isinstance(said, dict) and said.get("record") == RECORD else None
+    ours = isinstance(said, dict) and said.get("record") in (RECORD, METRIC_RECORD)
+    return Reason.INVALID if ours else None

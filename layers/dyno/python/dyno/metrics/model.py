@@ -26,9 +26,15 @@ from dyno.metrics.scrub import storable
 MAX_HOURS = 9_600
 """The longest period a report may cover: the 400 days that rollups are kept."""
 
+MAX_RAW_HOURS = 24
+"""The same of a report from the rows themselves, which takes as long as there are rows."""
+
 Outcome = Literal["success", "rejected", "error"]
+ObservationKind = Literal["counter", "gauge"]
+ReportSource = Literal["rollup", "raw"]
 # The lengths keep every index entry under PostgreSQL's limit of 2,704 bytes.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
 
 
@@ -100,6 +106,23 @@ class Record(BaseModel):
         return self
 
 
+class Observation(BaseModel):
+    """A business metric's line as it is stored; EMF stays in the log."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    record: Literal["dyno-metric/1"] = Field(exclude=True)
+    event_id: EventId
+    correlation_id: Name
+    sub: Name | None = None
+    name: Name
+    kind: ObservationKind
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=50)]
+    value: Annotated[float, Field(ge=-1e300, le=1e300, allow_inf_nan=False)]
+    labels: Annotated[dict[Label, Label], Field(max_length=30)]
+    created_at: Moment
+
+
 class Reason(StrEnum):
     """Why a line is a dead letter."""
 
@@ -121,22 +144,75 @@ class DeadLetter(BaseModel):
 
 class Ingested(BaseModel):
     """
-    What became of a batch; the four add up to its lines.
+    What became of a batch; all but `recovered` add up to its lines.
 
     Attributes:
-        duplicates: Records and letters that were there before.
+        rows: Calls that were not there before.
+        observations: Of business metrics, likewise.
+        dead_letters: Set aside, likewise.
+        duplicates: What was there before.
         foreign: Lines that only mention the record's name.
+        recovered: Dead letters of before whose line was taken in now.
     """
 
     rows: int
+    observations: int
     dead_letters: int
     duplicates: int
     foreign: int
+    recovered: int
+
+
+class Retried(Ingested):
+    """
+    What became of dead letters that were tried again; those still dead count as duplicates.
+
+    Attributes:
+        looked_at: How many were.
+        next: Where the next try goes on, as its `after`; None at the end.
+    """
+
+    looked_at: int
+    next: int | None
+
+
+class Aged(BaseModel):
+    """
+    What the nightly work did: partitions made and dropped, and rows that were older than their retention.
+
+    Attributes:
+        partitions_busy: Too old, too, but in use for longer than others may wait; the next night tries again.
+    """
+
+    partitions_made: int
+    partitions_dropped: list[str]
+    partitions_busy: list[str]
+    rollup_rows: int
+    observations: int
+    dead_letters: int
 
 
 @dataclass(frozen=True)
-class MethodRollup:
-    """The rollups of one method, added up over a period; `buckets` by index, all outcomes together."""
+class Period:
+    """
+    What a report is about.
+
+    Attributes:
+        since: The first moment in it.
+        until: The first moment behind it.
+        service: Only this one's calls; of any if None. So with the method and the outcome.
+    """
+
+    since: datetime
+    until: datetime
+    service: str | None = None
+    method: str | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class MethodCounts:
+    """The calls of one method over a period; at least one."""
 
     service: str
     method: str
@@ -145,7 +221,22 @@ class MethodRollup:
     error_count: int
     duration_ms_sum: float
     duration_ms_max: float
+
+
+@dataclass(frozen=True)
+class MethodRollup(MethodCounts):
+    """The same with how many calls fell into each bucket, by index, all outcomes together."""
+
     buckets: dict[int, int]
+
+
+@dataclass(frozen=True)
+class MethodExact(MethodCounts):
+    """The same with the durations that half, 95 % and 99 % of the calls did not exceed."""
+
+    p50_duration_ms: float
+    p95_duration_ms: float
+    p99_duration_ms: float
 
 
 @dataclass(frozen=True)
@@ -178,17 +269,35 @@ class MethodStats(BaseModel):
     max_duration_ms: float
 
 
+class PercentileError(BaseModel):
+    """
+    By how much a percentile may be off: never by more than the larger of the two.
+
+    Attributes:
+        percentage: Of the exact value; 0 if percentiles are exact.
+        ms: For calls quicker than the first bucket's bound.
+    """
+
+    percentage: float
+    ms: float
+
+
 class Performance(BaseModel):
     """
     The performance report.
 
     Attributes:
-        since: The hour the period begins in; rollups know no finer.
+        since: The first moment of the period; of rollups, which know no finer, the hour it begins in.
+        until: The first moment behind it; likewise the end of the hour.
+        source: Whether from hourly rollups or from the rows themselves.
     """
 
-    period_hours: int
+    period_hours: int | float
     since: datetime
+    until: datetime
     as_of: datetime
+    source: ReportSource
+    percentile_error: PercentileError
     stats: list[MethodStats]
 
 
@@ -232,24 +341,73 @@ class SeriesTotal(BaseModel):
         return sum(self.buckets.values())
 
 
+class ObservationTotal(BaseModel):
+    """A business metric with its labels: a counter's sum or a gauge's newest value."""
+
+    name: str
+    kind: ObservationKind
+    unit: str
+    labels: dict[str, str]
+    value: float
+
+
+class LabActivity(BaseModel):
+    """
+    How the lab is doing.
+
+    Attributes:
+        active_users: Who made a booking that is kept, in the last 30 days.
+        kept_allocations: Bookings of the lab's month, committed and not cancelled within 24 hours.
+    """
+
+    active_users: int
+    kept_allocations: int
+
+
 class Totals(BaseModel):
-    """Everything counted since counting began."""
+    """
+    Everything counted since counting began.
+
+    Attributes:
+        dead_letters: By reason, all that ever were.
+        open_dead_letters: By reason, those neither redriven nor aged.
+    """
 
     series: list[SeriesTotal]
     dead_letters: dict[str, int]
-
-    @property
-    def version(self) -> int:
-        """Grows with everything that is counted, so that of two snapshots the later is known."""
-        return sum(series.calls for series in self.series) + sum(self.dead_letters.values())
+    open_dead_letters: dict[str, int] = {}
+    observations: list[ObservationTotal] = []
+    lab: LabActivity | None = None
 
 
 class Snapshot(BaseModel):
-    """The totals as /metrics/prometheus shows them, without asking the database."""
+    """
+    The totals as /metrics/prometheus shows them, without asking the database.
+
+    Attributes:
+        version: Grows with everything that is counted, so that of two snapshots the later is known.
+        ingest_lag_s: How long the oldest call of the last batch with anything new had waited to be counted.
+        failing_since: When ingest began to fail, if its last batch did.
+    """
 
     version: int
     taken_at: datetime
     totals: Totals
+    ingest_lag_s: float | None = None
+    failing_since: datetime | None = None
+
+    @classmethod
+    def empty(cls, at: datetime) -> "Snapshot":
+        """Of nothing."""
+        return cls(version=0, taken_at=at, totals=Totals(series=[], dead_letters={}))
+
+    def behind(self, kept: "Snapshot | None") -> "Snapshot":
+        """What is to be kept when this one comes behind another: the newer, and neither failing nor without a lag."""
+        if kept is None:
+            return self
+        if kept.version >= self.version:
+            return kept.model_copy(update={"failing_since": None})
+        return self if self.ingest_lag_s is not None else self.model_copy(update={"ingest_lag_s": kept.ingest_lag_s})
 
 
 class Check(BaseModel):

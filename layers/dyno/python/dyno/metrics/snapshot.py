@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -39,6 +40,8 @@ class Snapshots:
         """
         Keep a snapshot, unless one at least as new is kept already; an unreadable one is older than any.
 
+        It was written because a batch was: whatever had been failing is not any more.
+
         Raises:
             Unavailable: S3 did not take it, or others were quicker every time and yet none of them had a newer one.
         Source:
@@ -46,11 +49,20 @@ class Snapshots:
         """
         for _ in range(MAX_TRIES):
             kept, etag = self._kept()
-            if isinstance(kept, Snapshot) and kept.version >= snapshot.version:
-                return
-            if self._replace(snapshot, etag):
+            newest = snapshot.behind(kept if isinstance(kept, Snapshot) else None)
+            if newest == kept or self._replace(newest, etag):
                 return
         raise Unavailable(f"snapshot {snapshot.version} was outrun {MAX_TRIES} times")
+
+    def note_failure(self, at: datetime) -> None:
+        """Let the snapshot tell since when ingest has been failing; what it counts stays. Never raises."""
+        try:
+            kept, etag = self._kept()
+            known = kept if isinstance(kept, Snapshot) else Snapshot.empty(at)
+            if known.failing_since is None and not isinstance(kept, ValidationError):
+                self._replace(known.model_copy(update={"failing_since": at}), etag)
+        except Exception as error:  # noqa: BLE001  # the batch's own failure is the one to be told
+            logger.warning("failure not noted", exc_info=error)
 
     def _kept(self) -> tuple[Snapshot | ValidationError | None, str | None]:
         with _asking("read") as s3:

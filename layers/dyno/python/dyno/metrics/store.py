@@ -1,70 +1,182 @@
 """The metrics tables: the call that writes a batch, and what reports read."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from dyno.metrics.model import DeadLetter, Finished, MethodRollup, Totals
-from dyno.tables import metrics
+from dyno.metrics.catalogue import BUCKET_COUNT
+from dyno.metrics.model import (
+    Aged,
+    DeadLetter,
+    Finished,
+    LogEvent,
+    MethodExact,
+    MethodRollup,
+    Period,
+    SeriesTotal,
+    Totals,
+)
+from dyno.tables import dead_letters, metrics
 
 _LETTERS = TypeAdapter(list[DeadLetter])
 
-_INGEST = text("select ingest(cast(:records as jsonb), cast(:letters as jsonb)) as counts").columns(counts=JSONB)
+_INGEST = text("""
+    select ingest(cast(:records as jsonb), cast(:letters as jsonb), cast(:observations as jsonb)) as counts
+""").columns(counts=JSONB)
 
-# One row per method, its buckets in two lists: fetching a row per bucket costs more than finding it.
-_PERFORMANCE = text("""
+_BUCKETS = range(BUCKET_COUNT)
+
+_FILTERS = """
+       and (cast(:service as text) is null or service_name = :service)
+       and (cast(:method as text) is null or method_name = :method)
+       and (cast(:outcome as text) is null or outcome = :outcome)"""
+
+# A method's buckets in one list: fetching a column each costs more than adding them up.
+_PERFORMANCE = text(f"""
     select service_name, method_name,
-           sum(success)::bigint, sum(rejected)::bigint, sum(error)::bigint,
-           sum(total_ms), max(max_ms), json_object_agg(bucket, success + rejected + error)
-      from (select service_name, method_name, bucket,
-                   coalesce(sum(calls) filter (where outcome = 'success'), 0) as success,
-                   coalesce(sum(calls) filter (where outcome = 'rejected'), 0) as rejected,
-                   coalesce(sum(calls) filter (where outcome = 'error'), 0) as error,
-                   sum(duration_ms_sum) as total_ms, max(duration_ms_max) as max_ms
-              from metrics_hourly
-             where hour >= :since
-             group by service_name, method_name, bucket) buckets
+           coalesce(sum(calls) filter (where outcome = 'success'), 0),
+           coalesce(sum(calls) filter (where outcome = 'rejected'), 0),
+           coalesce(sum(calls) filter (where outcome = 'error'), 0),
+           sum(duration_ms_sum), max(duration_ms_max),
+           array[{", ".join(f"sum(bucket_{number})" for number in _BUCKETS)}]
+      from metrics_hourly
+     where hour >= :since and hour < :until {_FILTERS}
      group by service_name, method_name
      order by service_name collate "C", method_name collate "C"
-""")
+""")  # noqa: S608  # numbers
 
-_TOTALS = text("""
-    select (select json_agg(series) from (
-              select service_name as service, method_name as method, outcome,
-                     sum(duration_ms_sum) as duration_ms_sum, json_object_agg(bucket, calls) as buckets
+_EXACT = text(f"""
+    select service_name, method_name,
+           count(*) filter (where outcome = 'success'),
+           count(*) filter (where outcome = 'rejected'),
+           count(*) filter (where outcome = 'error'),
+           sum(duration_ms), max(duration_ms),
+           percentile_disc(array[0.5, 0.95, 0.99]) within group (order by duration_ms)
+      from metrics
+     where created_at >= :since and created_at < :until {_FILTERS}
+     group by service_name, method_name
+     order by service_name collate "C", method_name collate "C"
+""")  # noqa: S608  # no value in it
+
+_HOW_MUCH = """
+    select (select coalesce(sum(calls), 0) from metrics_totals)
+           + (select coalesce(sum(observations), 0) from observation_totals)
+           + (select coalesce(sum(letters + closed), 0) from dead_letter_totals) as version"""
+
+_VERSION = text(_HOW_MUCH)
+
+_COUNTED = text(f"""
+    {_HOW_MUCH},
+           (select json_agg(series) from (
+              select service_name as service, method_name as method, outcome, duration_ms_sum,
+                     array[{", ".join(f"bucket_{number}" for number in _BUCKETS)}] as buckets
                 from metrics_totals
-               group by service_name, method_name, outcome
-               order by service_name collate "C", method_name collate "C", outcome) series),
-           (select json_object_agg(reason, letters order by reason) from dead_letter_totals)
-""")
+               order by service_name collate "C", method_name collate "C", outcome) series) as series,
+           (select json_agg(observation) from (
+              select name, kind, unit, labels, value from observation_totals
+               order by name collate "C", kind, unit, labels) observation) as observations,
+           (select json_object_agg(reason, letters order by reason) from dead_letter_totals) as dead_letters,
+           (select json_object_agg(reason, letters - closed order by reason) from dead_letter_totals
+             where letters > closed) as open_dead_letters,
+           (select row_to_json(lab) from lab_activity(:users_since, :bookings_since) lab) as lab
+""")  # noqa: S608  # numbers
 
 
-def ingest(connection: Connection, records: Sequence[str], letters: Sequence[DeadLetter]) -> tuple[int, int]:
+class Counts(NamedTuple):
     """
-    Write a batch: rows and their share of rollups and totals, and dead letters; whole or not at all, in one statement.
+    What a batch added.
+
+    Attributes:
+        oldest: When the earliest call among the new rows finished; None without any.
+        has_open_letters: Whether some line is still set aside.
+    """
+
+    rows: int
+    observations: int
+    dead_letters: int
+    oldest: datetime | None
+    has_open_letters: bool
+
+
+def ingest(
+    connection: Connection, records: Sequence[str], letters: Sequence[DeadLetter], observations: Sequence[str] = ()
+) -> Counts:
+    """
+    Write a batch: rows, their share of rollups and totals, observations, dead letters; whole or not at all, in one
+    statement.
 
     Args:
         records: Record objects as JSON.
-    Returns:
-        Rows and dead letters that were not there before.
+        observations: Observation objects as JSON.
     """
-    values = {"records": f"[{','.join(records)}]", "letters": _LETTERS.dump_json(list(letters)).decode()}
-    counts = connection.execute(_INGEST, values).scalar_one()
-    return counts["rows"], counts["dead_letters"]
+    values = {
+        "records": f"[{','.join(records)}]",
+        "letters": _LETTERS.dump_json(list(letters)).decode(),
+        "observations": f"[{','.join(observations)}]",
+    }
+    said = connection.execute(_INGEST, values).scalar_one()
+    oldest = said["oldest"] and datetime.fromisoformat(said["oldest"])
+    return Counts(said["rows"], said["observations"], said["dead_letters"], oldest, said["has_open_letters"])
 
 
-def totals(connection: Connection) -> Totals:
-    """Everything counted so far, as of one moment."""
-    series, dead_letters = connection.execute(_TOTALS).one()
-    return Totals.model_validate({"series": series or [], "dead_letters": dead_letters or {}})
+def close_dead_letters(connection: Connection, letter_ids: Sequence[str]) -> int:
+    """Of letters whose lines were taken in after all, close those that are open; how many that were."""
+    closed: int = connection.execute(select(func.close_dead_letters(list(letter_ids)))).scalar_one()
+    return closed
 
 
-def performance(connection: Connection, since: datetime) -> list[MethodRollup]:
-    """The rollups of the hours since a moment, by service and method, in name order."""
-    return [_rollup(*row) for row in connection.execute(_PERFORMANCE, {"since": since})]
+def open_dead_letters(connection: Connection, after: int, limit: int) -> list[tuple[int, LogEvent]]:
+    """Letters neither redriven nor aged, behind an id, in order; each as the event it came from."""
+    letter = dead_letters.c
+    query = (
+        select(letter.id, letter.letter_id, letter.line)
+        .where(letter.redriven_at.is_(None), letter.id > after)
+        .order_by(letter.id)
+        .limit(limit)
+    )
+    return [(row, LogEvent(id=event_id, message=line)) for row, event_id, line in connection.execute(query)]
+
+
+def counted(connection: Connection, users_since: datetime, bookings_since: datetime) -> tuple[int, Totals]:
+    """
+    Everything counted so far, as of one moment, and its version: the higher, the later.
+
+    Args:
+        users_since: Whoever booked after is active.
+        bookings_since: Bookings made after are counted.
+    """
+    said = connection.execute(_COUNTED, {"users_since": users_since, "bookings_since": bookings_since}).one()
+    totals = Totals(
+        series=[SeriesTotal(**series | {"buckets": _by_index(series["buckets"])}) for series in said.series or ()],
+        dead_letters=said.dead_letters or {},
+        open_dead_letters=said.open_dead_letters or {},
+        observations=said.observations or [],
+        lab=said.lab,
+    )
+    return int(said.version), totals
+
+
+def version(connection: Connection) -> int:
+    """How much was counted so far; see `counted`."""
+    return int(connection.execute(_VERSION).scalar_one())
+
+
+def performance(connection: Connection, wanted: Period) -> list[MethodRollup]:
+    """The rollups of a period's hours, by service and method, in name order."""
+    return [
+        MethodRollup(*counts, _by_index(buckets))
+        for *counts, buckets in connection.execute(_PERFORMANCE, asdict(wanted))
+    ]
+
+
+def exact_performance(connection: Connection, wanted: Period) -> list[MethodExact]:
+    """The same from the rows themselves, with the percentiles as they are."""
+    return [MethodExact(*counts, *percentiles) for *counts, percentiles in connection.execute(_EXACT, asdict(wanted))]
 
 
 def finished(connection: Connection, correlation_id: str, limit: int) -> list[Finished]:
@@ -97,15 +209,11 @@ def has_partition(connection: Connection, month: date) -> bool:
     return connection.execute(select(func.to_regclass(f"public.metrics_{month:%Y_%m}"))).scalar() is not None
 
 
-def _rollup(
-    service: str,
-    method: str,
-    success: int,
-    rejected: int,
-    error: int,
-    duration_ms_sum: float,
-    duration_ms_max: float,
-    buckets: dict[str, int],
-) -> MethodRollup:
-    counts = {int(bucket): calls for bucket, calls in buckets.items()}
-    return MethodRollup(service, method, success, rejected, error, duration_ms_sum, duration_ms_max, counts)
+def age(connection: Connection, retention_days: int, at: datetime) -> Aged:
+    """Make the partitions of the months ahead, and drop what is older than its retention; counts stay."""
+    aged = func.age_metrics(timedelta(days=retention_days), at, type_=JSONB)
+    return Aged.model_validate(connection.execute(select(aged)).scalar_one())
+
+
+def _by_index(buckets: Sequence[int]) -> dict[int, int]:
+    return {index: int(calls) for index, calls in enumerate(buckets) if calls}
