@@ -38,12 +38,12 @@ _FILTERS = """
 
 # A method's buckets in one list: fetching a column each costs more than adding them up.
 _PERFORMANCE = text(f"""
-    select service_name, method_name,
-           coalesce(sum(calls) filter (where outcome = 'success'), 0),
-           coalesce(sum(calls) filter (where outcome = 'rejected'), 0),
-           coalesce(sum(calls) filter (where outcome = 'error'), 0),
-           sum(duration_ms_sum), max(duration_ms_max),
-           array[{", ".join(f"sum(bucket_{number})" for number in _BUCKETS)}]
+    select service_name as service, method_name as method,
+           coalesce(sum(calls) filter (where outcome = 'success'), 0) as success_count,
+           coalesce(sum(calls) filter (where outcome = 'rejected'), 0) as rejected_count,
+           coalesce(sum(calls) filter (where outcome = 'error'), 0) as error_count,
+           sum(duration_ms_sum) as duration_ms_sum, max(duration_ms_max) as duration_ms_max,
+           array[{", ".join(f"sum(bucket_{number})" for number in _BUCKETS)}] as buckets
       from metrics_hourly
      where hour >= :since and hour < :until {_FILTERS}
      group by service_name, method_name
@@ -51,12 +51,14 @@ _PERFORMANCE = text(f"""
 """)  # noqa: S608  # numbers
 
 _EXACT = text(f"""
-    select service_name, method_name,
-           count(*) filter (where outcome = 'success'),
-           count(*) filter (where outcome = 'rejected'),
-           count(*) filter (where outcome = 'error'),
-           sum(duration_ms), max(duration_ms),
-           percentile_disc(array[0.5, 0.95, 0.99]) within group (order by duration_ms)
+    select service_name as service, method_name as method,
+           count(*) filter (where outcome = 'success') as success_count,
+           count(*) filter (where outcome = 'rejected') as rejected_count,
+           count(*) filter (where outcome = 'error') as error_count,
+           sum(duration_ms) as duration_ms_sum, max(duration_ms) as duration_ms_max,
+           percentile_disc(0.50) within group (order by duration_ms) as p50_duration_ms,
+           percentile_disc(0.95) within group (order by duration_ms) as p95_duration_ms,
+           percentile_disc(0.99) within group (order by duration_ms) as p99_duration_ms
       from metrics
      where created_at >= :since and created_at < :until {_FILTERS}
      group by service_name, method_name
@@ -168,15 +170,13 @@ def version(connection: Connection) -> int:
 
 def performance(connection: Connection, wanted: Period) -> list[MethodRollup]:
     """The rollups of a period's hours, by service and method, in name order."""
-    return [
-        MethodRollup(*counts, _by_index(buckets))
-        for *counts, buckets in connection.execute(_PERFORMANCE, asdict(wanted))
-    ]
+    found = connection.execute(_PERFORMANCE, asdict(wanted))
+    return [MethodRollup(**row._asdict() | {"buckets": _by_index(row.buckets)}) for row in found]
 
 
 def exact_performance(connection: Connection, wanted: Period) -> list[MethodExact]:
     """The same from the rows themselves, with the percentiles as they are."""
-    return [MethodExact(*counts, *percentiles) for *counts, percentiles in connection.execute(_EXACT, asdict(wanted))]
+    return [MethodExact(**row._asdict()) for row in connection.execute(_EXACT, asdict(wanted))]
 
 
 def finished(connection: Connection, correlation_id: str, limit: int) -> list[Finished]:
