@@ -7,6 +7,7 @@ STACK ?= run
 ROLE ?= user
 FUNCTION ?= allocations
 EVENT ?= events/auto_allocation.json
+STRATEGY ?= cloudwatch
 BIN := .venv/bin
 # Compiled modules are kept: what starts Python many times starts it in half the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -40,8 +41,8 @@ test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=p
 
 .PHONY: run token demo invoke clean
 
-run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000
-	@exec python -m cdk.local --stack $(STACK) run --port $(PORT)
+run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000 STRATEGY=cloudwatch|prometheus|hybrid
+	@exec python -m cdk.local --stack $(STACK) run --port $(PORT) --strategy $(STRATEGY)
 
 token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 hours
 	@exec python -m cdk.local --stack $(STACK) token --role $(ROLE)
@@ -62,7 +63,6 @@ help: ## Show this
 .PHONY: layer deploy user
 
 DEPLOYMENT ?= DynoAgent
-STRATEGY ?= cloudwatch
 
 layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
 	@python -m cdk.layers $(if $(RELEASE),--release)

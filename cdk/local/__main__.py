@@ -22,7 +22,7 @@ def main() -> None:
 def _run(instance: Instance, arguments: argparse.Namespace) -> None:
     from cdk.local import steps, supervisor  # noqa: PLC0415  # `make token` needs none of it
 
-    asyncio.run(supervisor.supervise(instance, arguments.port, steps.Steps(Console())))
+    asyncio.run(supervisor.supervise(instance, arguments.port, arguments.strategy, steps.Steps(Console())))
 
 
 def _token(instance: Instance, arguments: argparse.Namespace) -> None:
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run")
     run.add_argument("--port", type=int, default=8000)
+    run.add_argument("--strategy", choices=("cloudwatch", "prometheus", "hybrid"), default="cloudwatch")
     run.set_defaults(do=_run)
     token = commands.add_parser("token")
     token.add_argument("--role", default="user")

@@ -21,9 +21,9 @@ _CODE = ("functions", "layers/dyno", "cdk")
 _NOT_CODE = ("__pycache__", "fleet")
 
 
-def fingerprint(ports: Ports) -> str:
-    """A hash of everything a deployment is made of: code, configuration, this Python and the ports."""
-    digest = hashlib.sha256(f"{ports} {sys.version} {sys.prefix}".encode())
+def fingerprint(ports: Ports, strategy: str) -> str:
+    """A hash of everything a deployment is made of: code, configuration, choices, this Python and the ports."""
+    digest = hashlib.sha256(f"{ports} {strategy} {sys.version} {sys.prefix}".encode())
     for path in [ROOT / "cdk.json", *_code()]:
         digest.update(f"\0{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -39,11 +39,11 @@ def is_there(stack: Stack) -> bool:
     return {STACKS[0], STACKS[1]} <= {each["StackName"] for each in found}
 
 
-async def synthesize(family: Family, ports: Ports) -> Path:
-    """The templates for this machine; needs neither the database nor the local AWS."""
+async def synthesize(family: Family, ports: Ports, strategy: str) -> Path:
+    """The templates for this machine and a monitoring strategy; needs neither the database nor the local AWS."""
     assembly = family.instance.path("cdk.out")
     shutil.rmtree(assembly, ignore_errors=True)
-    context = {"stage": "local", "database_port": str(ports.database)}
+    context = {"stage": "local", "database_port": str(ports.database), "monitoring": strategy}
     env = {
         "CDK_OUTDIR": str(assembly),
         "CDK_CONTEXT_JSON": json.dumps(context),

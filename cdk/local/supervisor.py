@@ -21,10 +21,12 @@ from cdk.local.steps import Steps
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def supervise(instance: Instance, port: int, steps: Steps) -> None:
+async def supervise(instance: Instance, port: int, strategy: str, steps: Steps) -> None:
     """
     Run a local stack until it is told to stop.
 
+    Args:
+        strategy: Monitoring strategy, as `-c monitoring=` takes it.
     Raises:
         LocalStackError: It could not start, or a part of it ended by itself.
     """
@@ -34,7 +36,7 @@ async def supervise(instance: Instance, port: int, steps: Steps) -> None:
         if left := await asyncio.to_thread(processes.end_leftovers, instance):
             steps.say(f"[yellow]![/] ended {left} processes of a run that was killed")
         family = Family(instance)
-        life = asyncio.create_task(_live(family, bound, steps))
+        life = asyncio.create_task(_live(family, bound, strategy, steps))
         await asyncio.wait({life, told}, return_when=asyncio.FIRST_COMPLETED)
         steps.say("[dim]· stopping …[/]")
         life.cancel()
@@ -48,12 +50,12 @@ async def supervise(instance: Instance, port: int, steps: Steps) -> None:
         life.result()
 
 
-async def _live(family: Family, bound: socket.socket, steps: Steps) -> None:
+async def _live(family: Family, bound: socket.socket, strategy: str, steps: Steps) -> None:
     """Start everything, open the front last, and stay; ends by an error or by being cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(family.watch())
-            deployed = await _start(family, bound.getsockname()[1], steps)
+            deployed = await _start(family, bound.getsockname()[1], strategy, steps)
             tokens = {
                 role: await asyncio.to_thread(users.token, family.instance, deployed, role) for role in users.ROLES
             }
@@ -68,17 +70,20 @@ async def _live(family: Family, bound: socket.socket, steps: Steps) -> None:
         raise _first(group_of_errors) from None
 
 
-async def _start(family: Family, port: int, steps: Steps) -> Stack:
+async def _start(family: Family, port: int, strategy: str, steps: Steps) -> Stack:
     """Everything behind the front: parts, stacks, lab and people."""
     ports = family.instance.ports()
-    code = await asyncio.to_thread(deploy.fingerprint, ports)
+    code = await asyncio.to_thread(deploy.fingerprint, ports, strategy)
     kept = stack.noted(family.instance)
     if kept and (kept.fingerprint != code or not aws.remembers(family.instance)):
         kept = None
-    assembly = await _parts(family, ports, steps, synth=kept is None)
-    if kept and not await asyncio.to_thread(deploy.is_there, kept):
-        kept = None
-    deployed = kept or await _deploy(family, assembly, ports, code, steps)
+    assembly = await _parts(family, ports, steps, None if kept else strategy)
+    is_kept = kept is not None and await asyncio.to_thread(deploy.is_there, kept)
+    if kept and is_kept:
+        deployed = kept
+    else:
+        assembly = assembly or await _prepare(family, ports, steps, strategy)  # it lost what we thought it had
+        deployed = await steps.step("deploy", deploy.deploy(family, assembly, ports, code))
     deployed = replace(deployed, port=port)
     deployed.note(family.instance)
     async with asyncio.TaskGroup() as group:
@@ -87,14 +92,15 @@ async def _start(family: Family, port: int, steps: Steps) -> Stack:
     return deployed
 
 
-async def _parts(family: Family, ports: Ports, steps: Steps, *, synth: bool) -> Path | None:
-    """PostgreSQL, the local AWS and, if it is wanted, the templates, side by side."""
+async def _parts(family: Family, ports: Ports, steps: Steps, strategy: str | None) -> Path | None:
+    """PostgreSQL, the local AWS and, if a strategy is to be deployed, its templates, side by side."""
     async with asyncio.TaskGroup() as group:
         database = asyncio.to_thread(postgres.start, family, ports.database)
         group.create_task(steps.step("PostgreSQL", database, f"{LOOPBACK}:{ports.database}"))
-        group.create_task(_account(family, ports, steps, bootstrap=synth))
-        assembly = group.create_task(steps.step("synth", deploy.synthesize(family, ports))) if synth else None
-    return assembly.result() if assembly else None
+        group.create_task(_account(family, ports, steps, bootstrap=strategy is not None))
+        if strategy:
+            assembly = group.create_task(steps.step("synth", deploy.synthesize(family, ports, strategy)))
+    return assembly.result() if strategy else None
 
 
 async def _account(family: Family, ports: Ports, steps: Steps, *, bootstrap: bool) -> None:
@@ -103,11 +109,10 @@ async def _account(family: Family, ports: Ports, steps: Steps, *, bootstrap: boo
         await steps.step("bootstrap", deploy.bootstrap(family, ports))
 
 
-async def _deploy(family: Family, assembly: Path | None, ports: Ports, code: str, steps: Steps) -> Stack:
-    if assembly is None:  # the local AWS lost what we thought it had
-        assembly = await steps.step("synth", deploy.synthesize(family, ports))
-        await steps.step("bootstrap", deploy.bootstrap(family, ports))
-    return await steps.step("deploy", deploy.deploy(family, assembly, ports, code))
+async def _prepare(family: Family, ports: Ports, steps: Steps, strategy: str) -> Path:
+    assembly = await steps.step("synth", deploy.synthesize(family, ports, strategy))
+    await steps.step("bootstrap", deploy.bootstrap(family, ports))
+    return assembly
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

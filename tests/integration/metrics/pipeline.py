@@ -18,7 +18,7 @@ from dyno.metrics.snapshot import Snapshots
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOW: dict[str, Any] = {"now": NOW, "retention_days": 400, "lab_time_zone": ZoneInfo("UTC")}
 
-_log_ids = itertools.count()
+_moments = itertools.count(1_800_000_000_000)
 
 
 class Kept(Snapshots):
@@ -43,8 +43,8 @@ class Kept(Snapshots):
 
 
 def logged(lines: Iterable[str]) -> list[LogEvent]:
-    """Lines as CloudWatch keeps them: each with an id of its own."""
-    return [LogEvent(id=f"{next(_log_ids):056}", message=line) for line in lines]
+    """Lines as CloudWatch keeps them, each at a moment of its own."""
+    return [LogEvent(timestamp=next(_moments), message=line) for line in lines]
 
 
 def line(event_id: str, /, **changes: Any) -> str:

@@ -32,7 +32,7 @@ GOOD = {
 
 
 def sorted_out(*lines: str) -> Batch:
-    events = [LogEvent(id=f"log-{number}", message=line) for number, line in enumerate(lines)]
+    events = [LogEvent(timestamp=number, message=line) for number, line in enumerate(lines)]
     return sort_out(events, now=NOW, retention_days=400)
 
 
@@ -83,7 +83,7 @@ def test_a_line_that_cannot_be_stored_is_a_dead_letter_with_its_reason(bad: str,
     batch = sorted_out(line(), bad)
 
     assert len(batch.records) == 1
-    assert [(letter.letter_id, letter.reason) for letter in batch.letters] == [("log-1", reason)]
+    assert [letter.reason for letter in batch.letters] == [reason]
 
 
 def test_time_is_told_in_utc_whatever_the_lines_offset() -> None:
@@ -142,6 +142,15 @@ def test_a_control_message_brings_nothing() -> None:
     batch = LogBatch.model_validate({"messageType": "CONTROL_MESSAGE", "logEvents": [{"id": "", "message": "hello"}]})
 
     assert list(batch.events) == []
+
+
+def test_a_line_is_known_by_what_it_says_and_when_however_it_comes() -> None:
+    subscribed = LogEvent.model_validate({"id": "of the delivery", "timestamp": 7, "message": "{dyno-call/1"})
+    read_from_the_log = LogEvent.model_validate({"eventId": "of the log", "timestamp": 7, "message": "{dyno-call/1"})
+
+    assert subscribed.letter_id == read_from_the_log.letter_id
+    assert len({subscribed.letter_id, LogEvent(timestamp=8, message="{dyno-call/1").letter_id}) == 2
+    assert LogEvent(message="cut short", known_as=subscribed.letter_id).letter_id == subscribed.letter_id
 
 
 def test_a_letter_is_cut_and_made_storable() -> None:

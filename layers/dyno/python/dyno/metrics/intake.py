@@ -27,13 +27,13 @@ class Batch:
     Attributes:
         records: Calls, as JSON.
         observations: Of business metrics, as JSON.
-        taken: Ids of the events these two are from.
+        taken: The lines these two are from.
     """
 
     records: list[str] = field(default_factory=list)
     observations: list[str] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
+    taken: list[LogEvent] = field(default_factory=list)
 
 
 def sort_out(events: Sequence[LogEvent], *, now: datetime, retention_days: int) -> Batch:
@@ -51,10 +51,10 @@ def sort_out(events: Sequence[LogEvent], *, now: datetime, retention_days: int) 
             continue
         if isinstance(said, Reason):
             line = event.message[:MAX_LINE]
-            batch.letters.append(DeadLetter(letter_id=event.id, reason=said, line=line, received_at=now))
+            batch.letters.append(DeadLetter(letter_id=event.letter_id, reason=said, line=line, received_at=now))
             continue
         (batch.records if said.is_call else batch.observations).append(said.text)
-        batch.taken.append(event.id)
+        batch.taken.append(event)
     return batch
 
 

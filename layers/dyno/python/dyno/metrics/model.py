@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,10 +51,22 @@ Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class LogEvent(BaseModel):
-    """One line as CloudWatch Logs hands it over; the id is the same at every delivery."""
+    """
+    One line as CloudWatch Logs keeps it.
 
-    id: str
+    Attributes:
+        timestamp: When it was written, in milliseconds of Unix time.
+        known_as: The id of the dead letter it became; None if it did not, or is just coming.
+    """
+
+    timestamp: int = 0
     message: Annotated[str, BeforeValidator(storable)]
+    known_as: str | None = None
+
+    @property
+    def letter_id(self) -> str:
+        """What it is known by as a dead letter: the same however it comes, by subscription or read from the log."""
+        return self.known_as or hashlib.sha256(f"{self.timestamp} {self.message}".encode()).hexdigest()
 
 
 class LogBatch(BaseModel):

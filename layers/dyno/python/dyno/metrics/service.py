@@ -159,7 +159,9 @@ def _store(connection: Connection, batch: Batch, lines: int) -> _Stored:
     added = store.ingest(connection, batch.records, batch.letters, batch.observations)
     # A line may have been a dead letter when it came first: from the future, or read by an earlier release. Apart from
     # the batch: if this is lost, the letter is tried again, found to be a duplicate, and closed then.
-    recovered = store.close_dead_letters(connection, batch.taken) if added.has_open_letters and batch.taken else 0
+    recovered = 0
+    if added.has_open_letters and batch.taken:
+        recovered = store.close_dead_letters(connection, [event.letter_id for event in batch.taken])
     new = added.rows + added.observations + added.dead_letters
     ours = len(batch.taken) + len(batch.letters)
     told = Ingested(

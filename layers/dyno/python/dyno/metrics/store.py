@@ -141,7 +141,7 @@ def open_dead_letters(connection: Connection, after: int, limit: int) -> list[tu
         .order_by(letter.id)
         .limit(limit)
     )
-    return [(row, LogEvent(id=event_id, message=line)) for row, event_id, line in connection.execute(query)]
+    return [(row, LogEvent(message=line, known_as=letter_id)) for row, letter_id, line in connection.execute(query)]
 
 
 def counted(connection: Connection, users_since: datetime, bookings_since: datetime) -> tuple[int, Totals]:
