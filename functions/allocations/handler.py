@@ -23,7 +23,7 @@ from dyno.allocation.model import (
 from dyno.auth import Permission, Role
 from dyno.database import engine
 from dyno.http import Door, Number, allow
-from dyno.metrics import deadline
+from dyno.metrics import invocation
 from dyno.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from dyno.settings import settings
 
@@ -126,5 +126,5 @@ door.check()
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer the gateway."""
-    with deadline(context.get_remaining_time_in_millis()):
+    with invocation(event, context):
         return door.serve(event, context)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from dyno.auth import Permission
 from dyno.database import engine
 from dyno.http import Door, Number, allow
-from dyno.metrics import deadline, service
+from dyno.metrics import invocation, service
 from dyno.metrics.exposition import CONTENT_TYPE
 from dyno.metrics.health import health as check
 from dyno.metrics.model import MAX_HOURS, CallTree, Health, Performance
@@ -71,5 +71,5 @@ door.check()
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer the gateway."""
-    with deadline(context.get_remaining_time_in_millis()):
+    with invocation(event, context):
         return door.serve(event, context)

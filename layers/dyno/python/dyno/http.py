@@ -15,7 +15,7 @@ from pydantic import BeforeValidator
 
 from dyno.auth import Actor, Permission, actor
 from dyno.errors import DynoError, InvalidRequest, NotFound, RouteNotFound, Unavailable
-from dyno.observability import Request, correlation_id, current_request, logger, serving
+from dyno.observability import CORRELATION_ID, current_request, incoming, logger, serving
 from dyno.settings import Settings
 from dyno.text import says_nul
 
@@ -87,13 +87,14 @@ class Door(APIGatewayRestResolver):
             yield route.method, route.path, route.func
 
     def serve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer one event of the gateway."""
-        gateway_id = (event.get("requestContext") or {}).get("requestId") or context.aws_request_id
-        known_by = correlation_id(event.get("headers") or {}, gateway_id)
-        with serving(Request(known_by, _claims(event).get("sub"))):
-            answer: dict[str, Any] = self.resolve(event, context)
-            answer.setdefault("multiValueHeaders", {})["X-Correlation-Id"] = [known_by]
-            return answer
+        """Answer one event of the gateway; as a rule within its `invocation`, which knows whose request it is."""
+        request = current_request()
+        if request is None:
+            with serving(incoming(event, context)):
+                return self.serve(event, context)
+        answer: dict[str, Any] = self.resolve(event, context)
+        answer.setdefault("multiValueHeaders", {})[CORRELATION_ID] = [request.correlation_id]
+        return answer
 
     def authorise(self, permission: Permission) -> None:
         """

@@ -31,7 +31,7 @@ class _Watchdog:
         self._thread: threading.Thread | None = None
 
     def arm(self, watch: _Watch) -> None:
-        with self._changed:
+        with self._changed, suppress(RuntimeError):  # no thread to be had: then a timeout leaves no line
             self._watch = watch
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="dyno-deadline", daemon=True)
