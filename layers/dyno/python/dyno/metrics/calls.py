@@ -5,37 +5,83 @@ import secrets
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from itertools import count
+from typing import NamedTuple
 
+from dyno import tracing
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.scrub import scrub
 from dyno.metrics.summary import Summary, summary
-from dyno.observability import current_request
+from dyno.observability import Request, continuing, current_request
 
 MAX_MESSAGE = 500
 MAX_STACK = 8_000
 MAX_FRAMES = 30
 
 
+class Block(NamedTuple):
+    """
+    Which `with` block, or which generator, a call is.
+
+    Attributes:
+        tracker: Whose block it is; None for a generator.
+        frame_id: id() of the frame the block stands in, which lives as long as the block does.
+        suspends: Whether it may be closed out of turn, or in another context: it stands in a generator, or is one.
+    """
+
+    tracker: object
+    frame_id: int
+    suspends: bool
+
+
+GENERATOR = Block(None, 0, suspends=True)
+
+
 class Call:
-    """A call that has begun; `owner` is the tracker whose `with` block it is, if it is one."""
+    """
+    A call that has begun.
 
-    __slots__ = ("correlation_id", "event_id", "method", "owner", "parent", "service", "started_s", "sub")
+    Attributes:
+        block: None for a function, which ends in the context it began in.
+        parent: The call around it, as long as that may become the current one again.
+        parent_event_id: The call it was made in, of this function or another.
+    """
 
-    def __init__(self, service: str, method: str, owner: object, parent: "Call | None") -> None:
+    __slots__ = (
+        "block",
+        "correlation_id",
+        "event_id",
+        "method",
+        "parent",
+        "parent_event_id",
+        "service",
+        "span",
+        "started_s",
+        "sub",
+    )
+
+    def __init__(self, service: str, method: str, block: Block | None, parent: "Call | None") -> None:
         request = current_request()
         self.event_id = f"{_environment}-{next(_numbers)}"
         self.service = service
         self.method = method
-        self.owner = owner
+        self.block = block
         self.parent = parent
+        self.parent_event_id = None if parent is None else parent.event_id
         if request is not None:
             self.correlation_id, self.sub = request.correlation_id, request.sub
+            if parent is None:
+                self.parent_event_id = request.parent_call_id
         elif parent is not None:
             self.correlation_id, self.sub = parent.correlation_id, parent.sub
         else:
             self.correlation_id, self.sub = self.event_id, None
+        above = None if parent is None else parent.span
+        self.span: tracing.Span | None = tracing.begin(service, method, above, self.correlation_id)
         self.started_s = time.perf_counter()
 
 
@@ -62,10 +108,10 @@ def renew() -> None:
 os.register_at_fork(after_in_child=renew)
 
 
-def start(service: str, method: str, owner: object = None) -> Call | None:
+def start(service: str, method: str, block: Block | None = None) -> Call | None:
     """Open a call and make it the current one; None if that failed, which is nobody else's business."""
     try:
-        call = Call(service, method, owner, _current.get())
+        call = Call(service, method, block, _current.get())
         _open[call.event_id] = call
         _current.set(call)
     except Exception:  # noqa: BLE001  # measuring never breaks what it measures
@@ -91,50 +137,123 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
                 _explain(finished, error)
             if keep:
                 finished.metadata, finished.placed = _told(result)
-            _write(finished)
+            try:
+                _write(finished)
+            finally:
+                if call.span is not None:
+                    tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
     except Exception:  # noqa: BLE001, S110  # measuring never breaks what it measures; a lost line has nowhere to go
         pass
-    # Calls that overlap end in any order: what is over must neither stay the current one nor keep its own past alive.
-    call.parent = _still_open(call.parent)
-    resume(_current.get())
+    _leave(call)
 
 
-def innermost(owner: object) -> Call | None:
-    """The innermost open call of an owner: of this context, else the last it opened in any; None if all are closed."""
-    call = current()
-    while call is not None and call.owner is not owner:
-        call = _still_open(call.parent)
-    return call or next((each for each in reversed(list(_open.values())) if each.owner is owner), None)
+def _leave(call: Call) -> None:
+    """Take a call that is over out of the calls of this context, in whatever order they end."""
+    inner = current = _current.get()
+    while inner is not None and inner is not call and inner.parent is not call:
+        inner = inner.parent
+    if inner is not None and inner is not call:
+        inner.parent = _around(call.parent)
+    _current.set(_around(call.parent) if current is call else _around(current))
+    # Nobody looks further up from a function: what is over must not keep its own past alive.
+    call.parent = _around(call.parent) if _suspends(call) else None
+
+
+def opened(block: Block) -> Call | None:
+    """
+    The call of a block that is being closed: the one of its frame, in which blocks can only be nested.
+
+    Closed from another frame, by an ExitStack or by hand, it is the innermost that its tracker has open in this
+    context, else the last it opened in any; None if all are closed.
+    """
+    for call in _known():
+        if call.block == block:
+            return call
+    for call in _known():
+        if call.block is not None and call.block.tracker is block.tracker and call.event_id in _open:
+            call.block = call.block._replace(suspends=True)
+            return call
+    return None
+
+
+def _known() -> Iterator[Call]:
+    """The calls of this context, the innermost first, then all that are open, the last first."""
+    call = _current.get()
+    while call is not None:
+        yield call
+        call = call.parent
+    yield from reversed(list(_open.values()))
 
 
 def current() -> Call | None:
-    """The innermost open call of this context."""
-    return _still_open(_current.get())
+    """The innermost open call of this context, or the one this context was begun in, which may be over by now."""
+    return _around(_current.get())
 
 
 def resume(call: Call | None) -> Call | None:
-    """Make a call, or the nearest still open around it, the current one; gives the one that was, to `resume` later."""
+    """Make a call, or the nearest around it that is not over, the current one; gives the one that was, to `resume`."""
     before = _current.get()
-    _current.set(_still_open(call))
+    _current.set(_around(call))
     return before
 
 
-def _still_open(call: Call | None) -> Call | None:
-    while call is not None and call.event_id not in _open:
+def _around(call: Call | None) -> Call | None:
+    # A function that is over but still current is what a task or a thread was begun in, and stays that: where it ran
+    # itself, it is out of the way.
+    while call is not None and _suspends(call) and call.event_id not in _open:
         call = call.parent
     return call
 
 
+def _suspends(call: Call) -> bool:
+    return call.block is not None and call.block.suspends
+
+
 def suspend(call: Call | None) -> Call | None:
-    """Hand the context back to the call outside, until `resume`; gives the call."""
+    """Hand the context back to the call outside, until `resume`: the call is a generator's; gives the call."""
     if call is not None:
+        call.block = GENERATOR
         _current.set(call.parent)
     return call
+
+
+class Origin(NamedTuple):
+    """What the code of one thread is part of, for another thread to go on with."""
+
+    request: Request | None
+    call: Call | None
+
+
+NOWHERE = Origin(None, None)
+
+
+def origin() -> Origin | None:
+    """What this code is part of; None if of nothing."""
+    request, call = current_request(), current()
+    if request is None and call is None:
+        return None
+    if call is not None and _suspends(call):
+        call = copy(call)  # as it is now: the thread may go on with it after its end
+        call.block = call.parent = None
+    return Origin(request, call)
+
+
+@contextmanager
+def resumed(origin: Origin) -> Iterator[None]:
+    """Go on with what another thread began."""
+    before = _current.get()
+    _current.set(origin.call)
+    try:
+        with continuing(origin.request):
+            yield
+    finally:
+        _current.set(before)
 
 
 def close_as_timeout(since_s: float) -> None:
     """Close the calls that began at or after a moment of perf_counter, as error Timeout, the innermost first."""
     now_s = time.perf_counter()
+    closed: list[tuple[Call, Finished]] = []
     for event_id, call in reversed(list(_open.items())):
         if call.started_s >= since_s and _open.pop(event_id, None) is not None:
             finished = _finished(call, now_s - call.started_s)
@@ -142,10 +261,12 @@ def close_as_timeout(since_s: float) -> None:
             finished.error_type = "Timeout"
             finished.error_message = "still running when the function was about to be stopped"
             _write(finished)
+            closed.append((call, finished))
+    for call, finished in closed:  # every line first: an exporter may take its time
+        tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
 
 
 def _finished(call: Call, duration_s: float) -> Finished:
-    parent = call.parent
     return Finished(
         call.event_id,
         call.correlation_id,
@@ -155,7 +276,7 @@ def _finished(call: Call, duration_s: float) -> Finished:
         "success",
         round(duration_s * 1000, 3),
         time.time_ns(),
-        None if parent is None else parent.event_id,
+        call.parent_event_id,
     )
 
 

@@ -3,11 +3,14 @@
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from functools import wraps
-from types import FrameType, TracebackType
+from functools import partial, wraps
+from types import FrameType, FunctionType, MethodType, TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from dyno.metrics.calls import Call, finish, innermost, resume, start, suspend
+from dyno.metrics import threads
+from dyno.metrics.calls import Block, Call, finish, opened, resume, start, suspend
+from dyno.metrics.invocation import invocation
+from dyno.observability import current_request
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,6 +22,7 @@ Naming = Callable[[tuple[Any, ...]], str]
 """From a call's positional arguments to the service it belongs to."""
 
 MAX_KNOWN_CLASSES = 64
+GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 @overload
@@ -52,6 +56,7 @@ class Tracker:
     """What `track_performance` gives: a decorator and a context manager; it may be used many times, and at once."""
 
     def __init__(self, service: str | None, include_metadata: bool, method: str | None) -> None:
+        threads.install()
         self._service = service
         self._include_metadata = include_metadata
         self._method = method
@@ -59,16 +64,19 @@ class Tracker:
     def __call__(self, function: F) -> F:
         """The function, measured."""
         made: Any
+        body = _body(function)
         if isinstance(function, staticmethod | classmethod):
             made = type(function)(self(function.__func__))
-        elif inspect.isasyncgenfunction(function):
+        elif inspect.isasyncgenfunction(body):
             made = self._async_generator(function)
-        elif inspect.isgeneratorfunction(function):
+        elif inspect.isgeneratorfunction(body):
             made = self._generator(function)
-        elif inspect.iscoroutinefunction(function):
+        elif inspect.iscoroutinefunction(body):
             made = self._coroutine(function)
         else:
             made = self._function(function)
+            if _handles_events(function):
+                made = _invoked(made)
         return cast("F", made)
 
     def __enter__(self) -> None:
@@ -77,24 +85,28 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._exit(error)
+        self._exit(sys._getframe(1), error)  # noqa: SLF001
 
     def __aenter__(self) -> Awaitable[None]:
-        # Not a coroutine: there is nothing to wait for, and the block's own frame is one step up.
+        # Not coroutines: there is nothing to wait for, and the block's own frame is one step up.
         self._enter(sys._getframe(1))  # noqa: SLF001  # the standard library's own way to the caller
         return _Done()
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._exit(error)
+    ) -> Awaitable[None]:
+        self._exit(sys._getframe(1), error)  # noqa: SLF001
+        return _Done()
 
-    def _enter(self, block: FrameType) -> None:
-        service = self._service or str(block.f_globals.get("__name__")).rpartition(".")[2]
-        start(service, self._method or block.f_code.co_name, owner=self)
+    def _enter(self, frame: FrameType) -> None:
+        service = self._service or str(frame.f_globals.get("__name__")).rpartition(".")[2]
+        start(service, self._method or frame.f_code.co_name, self._block(frame))
 
-    def _exit(self, error: BaseException | None) -> None:
-        finish(innermost(self), error)
+    def _exit(self, frame: FrameType, error: BaseException | None) -> None:
+        finish(opened(self._block(frame)), error)
+
+    def _block(self, frame: FrameType) -> Block:
+        return Block(self, id(frame), suspends=bool(frame.f_code.co_flags & GENERATORS))
 
     def _function(self, function: Callable[P, R]) -> Callable[P, R]:
         naming, method, keep = self._naming(function), self._method_of(function), self._include_metadata
@@ -187,6 +199,35 @@ class Tracker:
             return _ByClass(module, owner)
         service = self._service or module.rpartition(".")[2]
         return lambda _args: service
+
+
+def _body(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs when it is called: of an object that can be called, its class says how."""
+    says_itself = isinstance(function, FunctionType | MethodType | partial) or inspect.iscoroutinefunction(function)
+    return function if says_itself else type(function).__call__
+
+
+def _handles_events(function: Callable[..., Any]) -> bool:
+    """Whether a function's parameters are those of a Lambda handler, `event` and `context`, used or not."""
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    if code is None:
+        return False
+    names = [name.removeprefix("_") for name in code.co_varnames[: code.co_argcount]]
+    return names == ["event", "context"]
+
+
+def _invoked(tracked: Callable[P, R]) -> Callable[P, R]:
+    """A tracked handler that is an invocation as well, where Lambda calls it and nobody has opened one before."""
+
+    @wraps(tracked)
+    def invoked(*args: P.args, **kwargs: P.kwargs) -> R:
+        event, context = [*args, *kwargs.values(), None, None][:2]
+        if current_request() is not None or not hasattr(context, "get_remaining_time_in_millis"):
+            return tracked(*args, **kwargs)
+        with invocation(event, context):
+            return tracked(*args, **kwargs)
+
+    return invoked
 
 
 class _ByClass:
