@@ -1,17 +1,23 @@
-"""Calls finished = rows + dead letters, each once, whatever happens on the way."""
+"""Calls finished = rows + dead letters, each once, after a redrive, whatever happened on the way."""
 
 import asyncio
+import itertools
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dyno.metrics import calls, deadline, track_performance
+from dyno.errors import Unavailable
+from dyno.metrics import calls, deadline, store, track_performance
+from dyno.metrics.model import LogEvent
 from dyno.metrics.track import Tracker
 from tests.integration.metrics.pipeline import Pipeline, logged
 from tests.unit.metrics.recording import Recorded, recording
@@ -34,7 +40,7 @@ class Program:
         return 1 + sum(child.size for child in self.children)
 
 
-FORMS = st.sampled_from(["function", "coroutine", "generator", "async generator", "block"])
+FORMS = st.sampled_from(["function", "coroutine", "generator", "async generator", "block", "thread", "pool"])
 Body = Callable[[], Coroutine[Any, Any, dict[str, bool]]]
 ENDS = st.sampled_from(["well", "well", "refused", "broken", "late"])
 PROGRAMS = st.recursive(
@@ -69,6 +75,25 @@ async def as_function(tracked: Tracker, program: Program, body: Body) -> None:
     with suppress(Exception):  # what it cannot wait for runs before it
         await body()
     tracked(lambda: end(program))()
+
+
+async def as_thread(tracked: Tracker, program: Program, body: Body) -> None:
+    with suppress(Exception):
+        await body()
+    thread = threading.Thread(target=quietly, args=(tracked(lambda: end(program)),))
+    thread.start()
+    thread.join()
+
+
+async def as_pool(tracked: Tracker, program: Program, body: Body) -> None:
+    with suppress(Exception):
+        await body()
+    await asyncio.get_running_loop().run_in_executor(None, tracked(lambda: end(program)))
+
+
+def quietly(work: Callable[[], object]) -> None:
+    with suppress(Exception):
+        work()
 
 
 async def as_coroutine(tracked: Tracker, _program: Program, body: Body) -> None:
@@ -108,6 +133,8 @@ RUNNERS = {
     "generator": as_generator,
     "async generator": as_async_generator,
     "block": as_block,
+    "thread": as_thread,
+    "pool": as_pool,
 }
 
 
@@ -171,31 +198,118 @@ def test_blocks_closed_in_any_order_leave_a_line_each_and_nothing_behind(program
     assert not calls._open
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+class Fate(StrEnum):
+    """What happens to a batch on its way."""
+
+    TAKEN = "taken in"
+    TWICE = "delivered twice"
+    LOST = "never delivered"
+    KILLED_BEFORE = "ingest killed before it writes"
+    KILLED_WITHIN = "ingest killed while it writes"
+    KILLED_AFTER = "ingest killed after it wrote"
+
+
+class Killed(Exception):
+    """The environment is gone."""
+
+
+@pytest.fixture(scope="module")
+def mortal(shared: Pipeline) -> Pipeline:
+    """A pipeline whose connection PostgreSQL cuts in the middle of a batch when it is told to."""
+    shared.run("create table doom (strikes boolean)")
+    shared.run("""
+        create function strike() returns trigger language plpgsql security definer as $$
+        begin
+          if exists (select from doom) then perform pg_terminate_backend(pg_backend_pid()); end if;
+          return null;
+        end $$""")
+    shared.run("create trigger strikes after insert on metrics_totals for each statement execute function strike()")
+    return shared
+
+
+def deliver(pipeline: Pipeline, events: list[LogEvent], fate: Fate) -> None:
+    match fate:
+        case Fate.LOST:
+            return
+        case Fate.KILLED_BEFORE:
+            with mock.patch.object(store, "ingest", side_effect=Killed), suppress(Killed):
+                pipeline.ingest(events)
+        case Fate.KILLED_WITHIN:
+            pipeline.run("insert into doom values (true)")
+            try:
+                with suppress(Unavailable):
+                    pipeline.ingest(events)
+            finally:
+                pipeline.run("delete from doom")
+        case Fate.KILLED_AFTER:
+            with mock.patch.object(store, "counted", side_effect=Killed), suppress(Killed):
+                pipeline.ingest(events)
+        case Fate.TAKEN | Fate.TWICE:
+            for _ in range(1 + (fate is Fate.TWICE)):
+                pipeline.ingest(events)
+
+
+def calls_by_series(pipeline: Pipeline) -> dict[tuple[str, str, str], int]:
+    kept = pipeline.snapshots.read()
+    return {(each.service, each.method, each.outcome): each.calls for each in kept.totals.series} if kept else {}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     programs=st.lists(PROGRAMS, min_size=1, max_size=3),
     overlap=overlaps(),
-    poison=st.lists(st.sampled_from(["{dyno-call/1", '{"record":"dyno-call/1"}', '"half a line']), max_size=3),
-    batch=st.integers(1, 12),
+    poison=st.lists(
+        st.sampled_from(["{dyno-call/1", '{"record":"dyno-call/1"}', '"half a line', '"dyno-call/1"']), max_size=3
+    ),
+    size=st.integers(1, 12),
+    fates=st.lists(st.sampled_from(Fate), min_size=8, max_size=8),
     seed=st.randoms(use_true_random=False),
 )
 def test_calls_finished_are_rows_and_dead_letters_each_once(
-    shared: Pipeline, programs: list[Program], overlap: Overlap, poison: list[str], batch: int, seed: random.Random
+    mortal: Pipeline,
+    programs: list[Program],
+    overlap: Overlap,
+    poison: list[str],
+    size: int,
+    fates: list[Fate],
+    seed: random.Random,
 ) -> None:
-    shared.empty()
+    mortal.empty()
     records = recorded(programs, overlap)
-    events = logged([*records.lines, *poison])
+    log = logged([*records.lines, *poison])
+    arrivals = log + seed.sample(log, len(log) // 2)
+    seed.shuffle(arrivals)
 
-    deliveries = events + seed.sample(events, len(events) // 2)
-    seed.shuffle(deliveries)
-    for start in range(0, len(deliveries), batch):
-        taken = deliveries[start : start + batch]
-        for _ in range(seed.choice([1, 1, 2])):
-            shared.ingest(seed.sample(taken, len(taken)))
+    seen = calls_by_series(mortal)
+    for start, fate in zip(range(0, len(arrivals), size), itertools.cycle(fates), strict=False):
+        deliver(mortal, arrivals[start : start + size], fate)
+        seen, before = calls_by_series(mortal), seen
+        assert all(seen[series] >= calls for series, calls in before.items())
+    redrive(mortal, log, seed)
 
-    poisoned = sum(line != '"half a line"' for line in poison)
+    poisoned = sum(line != '"dyno-call/1"' for line in poison)
     assert len(records) == sum(program.size for program in programs) + overlap.size
-    shared.check_counts(finished=len(records), poison=poisoned)
+    mortal.check_counts(finished=len(records), poison=poisoned)
+
+
+def redrive(pipeline: Pipeline, log: list[LogEvent], seed: random.Random) -> None:
+    """Dead letters tried again and the log read again, by two who know nothing of each other."""
+    for _ in range(seed.choice([1, 2])):
+        pipeline.retry()
+        for start in range(0, len(log), 5):
+            pipeline.ingest(log[start : start + 5])
+
+
+def test_a_batch_killed_in_the_middle_leaves_nothing(mortal: Pipeline) -> None:
+    mortal.empty()
+    log = logged(recorded([Program("coroutine", "well")]).lines)
+
+    deliver(mortal, log, Fate.KILLED_WITHIN)
+
+    kept = mortal.snapshots.read()
+    assert kept is not None
+    assert kept.failing_since is not None
+    assert mortal.value("select count(*) from metrics") == mortal.value("select count(*) from metrics_totals") == 0
 
 
 FAULTS = {
