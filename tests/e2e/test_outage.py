@@ -1,0 +1,187 @@
+"""The database goes away for a minute under load: callers are told, scrapes go on, and nothing that was finished is lost."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import create_engine
+
+from cdk.local import aws, postgres
+from cdk.local.instance import LOOPBACK, ROOT, Instance
+from cdk.local.processes import Child, Family
+from dyno import migrations
+from dyno.bootstrap import OWNER, by_connection
+from tests.e2e.site import Site, eventually, in_days
+
+OUTAGE_S = 60
+PAUSE_S = 0.5
+USERS = 2
+TEST_TYPE = "e2e-outage"
+
+
+@dataclass
+class Database:
+    """A PostgreSQL beside the stack's own, which may be stopped without the stack ending; its data outlives a stop."""
+
+    instance: Instance
+    port: int
+    family: Family
+    server: Child | None = None
+
+    @classmethod
+    def made(cls) -> "Database":
+        instance = Instance.named("test-outage")
+        database = cls(instance, instance.ports().database, Family(instance))
+        database.start()
+        by_connection({"DATABASE_HOST": LOOPBACK, "DATABASE_PORT": str(database.port), "DATABASE_NAME": "dyno"})
+        owner = create_engine(f"postgresql+pg8000://{OWNER.name}@{LOOPBACK}:{database.port}/dyno")
+        migrations.upgrade(owner)
+        owner.dispose()
+        return database
+
+    def start(self) -> None:
+        self.server = postgres.start(self.family, self.port)
+
+    def stop(self) -> None:
+        assert self.server
+        self.server.stop()
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        connection = postgres.connect(self.port, "dyno")
+        try:
+            rows: list[Any] = connection.run(statement, **values)
+            return rows
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def database(site: Site) -> Iterator[Database]:
+    """The doors use it instead of the stack's own while these tests run."""
+    database = Database.made()
+    before = point(site, str(database.port))
+    try:
+        yield database
+    finally:
+        point(site, before)
+        database.family.stop()
+
+
+def point(site: Site, port: str) -> str:
+    """Let every function that uses the database use the one at a port; gives the port of before."""
+    functions = aws.client("lambda", site.deployed.aws_port)
+    before = ""
+    for name in ("allocations", "metrics", "metrics_ingest"):
+        function = site.deployed.functions[name]
+        variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        before = variables["DATABASE_PORT"]
+        functions.update_function_configuration(
+            FunctionName=function, Environment={"Variables": variables | {"DATABASE_PORT": port}}
+        )
+    return before
+
+
+@dataclass
+class Load:
+    """Users who book all the time, and a scraper that comes by every second."""
+
+    site: Site
+    vin: str
+    answers: list[tuple[str, int, bool]] = field(default_factory=list)
+    scrapes: list[tuple[int, str]] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> "Load":
+        self._threads = [threading.Thread(target=self._book) for _ in range(USERS)]
+        self._threads.append(threading.Thread(target=self._scrape))
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def statuses(self) -> set[int]:
+        return {status for _, status, _ in self.answers}
+
+    def _book(self) -> None:
+        terms = {"test_type": TEST_TYPE, "start_date": in_days(10), "days_to_complete": 1, "max_backup_days": 90}
+        with self.site.client("user") as client:
+            while not self._over.wait(PAUSE_S):
+                known_by = f"outage-{uuid.uuid4()}"
+                answer = client.post(
+                    "/allocations/auto", json={"vin": self.vin, **terms}, headers={"X-Correlation-Id": known_by}
+                )
+                self.answers.append((known_by, answer.status_code, "retry-after" in answer.headers))
+
+    def _scrape(self) -> None:
+        with httpx.Client(base_url=self.site.url, timeout=35, trust_env=False) as client:
+            while not self._over.wait(2 * PAUSE_S):
+                answer = client.get("/metrics/prometheus")
+                self.scrapes.append((answer.status_code, answer.text))
+
+
+def failing_since(exposition: str) -> float:
+    found = re.search(r"^dyno_ingest_failing_since_seconds (\S+)$", exposition, re.MULTILINE)
+    assert found, exposition
+    return float(found[1])
+
+
+def test_a_minute_without_the_database_loses_nothing_and_stops_no_scrape(site: Site, database: Database) -> None:
+    vin = "E2E00000000OUTAGE"
+    database.sql("insert into dynos (name, breadth) values ('E2E outage', 4)")
+    database.sql(
+        "insert into capabilities (dyno_id, test_type, drive_type, weight_class)"
+        " select id, :test, 'any', 'any' from dynos",
+        test=TEST_TYPE,
+    )
+    database.sql("insert into vehicles (vin, weight_lbs, drive_type) values (:vin, 5000, 'AWD')", vin=vin)
+
+    with Load(site, vin) as load:
+        eventually(load.statuses, lambda seen: 201 in seen)
+        before = load.scrapes[-1][1] if load.scrapes else ""
+        stopped_at = time.time()
+        database.stop()
+        time.sleep(OUTAGE_S)
+        during = load.scrapes[-1][1]
+        database.start()
+        told_off = len(load.answers)
+        eventually(lambda: load.answers[told_off:], lambda seen: any(status == 201 for _, status, _ in seen))
+
+    redriven = subprocess.run(
+        [sys.executable, "-m", "cdk.local", "--stack", site.instance.folder.name, "redrive"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert redriven.returncode == 0, redriven.stdout + redriven.stderr
+    assert load.statuses() == {201, 503}
+    assert all(retry_after for _, status, retry_after in load.answers if status == 503)
+    assert {status for status, _ in load.scrapes} == {200}
+    assert before == "" or failing_since(before) == 0
+    assert stopped_at - 1 < failing_since(during) < stopped_at + OUTAGE_S
+    assert_everything_is_in_the_table(site, database, load)
+    assert failing_since(httpx.get(f"{site.url}/metrics/prometheus", timeout=35, trust_env=False).text) == 0
+
+
+def assert_everything_is_in_the_table(site: Site, database: Database, load: Load) -> None:
+    acknowledged = {known_by: "success" if status == 201 else "error" for known_by, status, _ in load.answers}
+    rows = dict(database.sql("select correlation_id, outcome from metrics where correlation_id like 'outage-%'"))
+    assert rows == acknowledged
+    [[in_the_table]] = database.sql("select count(*) from metrics")
+    [[counted]] = database.sql("select sum(calls) from metrics_totals")
+    assert in_the_table == counted == len(set(site.record_lines()))
+    [[booked]] = database.sql("select count(*) from occupancies")
+    assert booked == sum(status == 201 for _, status, _ in load.answers)
