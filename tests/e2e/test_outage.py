@@ -1,5 +1,6 @@
-"""The database goes away for a minute under load: callers are told, scrapes go on, and nothing that was finished is lost."""
+"""The database goes away for a minute under load: callers are told, scrapes go on, and nothing finished is lost."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -94,7 +95,7 @@ class Load:
     """Users who book all the time, and a scraper that comes by every second."""
 
     site: Site
-    vin: str
+    vins: Iterator[str]
     answers: list[tuple[str, int, bool]] = field(default_factory=list)
     scrapes: list[tuple[int, str]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -121,7 +122,7 @@ class Load:
             while not self._over.wait(PAUSE_S):
                 known_by = f"outage-{uuid.uuid4()}"
                 answer = client.post(
-                    "/allocations/auto", json={"vin": self.vin, **terms}, headers={"X-Correlation-Id": known_by}
+                    "/allocations/auto", json={"vin": next(self.vins), **terms}, headers={"X-Correlation-Id": known_by}
                 )
                 self.answers.append((known_by, answer.status_code, "retry-after" in answer.headers))
 
@@ -139,16 +140,18 @@ def failing_since(exposition: str) -> float:
 
 
 def test_a_minute_without_the_database_loses_nothing_and_stops_no_scrape(site: Site, database: Database) -> None:
-    vin = "E2E00000000OUTAGE"
-    database.sql("insert into dynos (name, breadth) values ('E2E outage', 4)")
+    database.sql("insert into dynos (name, breadth) select 'E2E ' || n, 4 from generate_series(1, 10) n")
     database.sql(
         "insert into capabilities (dyno_id, test_type, drive_type, weight_class)"
         " select id, :test, 'any', 'any' from dynos",
         test=TEST_TYPE,
     )
-    database.sql("insert into vehicles (vin, weight_lbs, drive_type) values (:vin, 5000, 'AWD')", vin=vin)
+    vehicles = database.sql(
+        "insert into vehicles (vin, weight_lbs, drive_type)"
+        " select 'E2EOUTAGE' || lpad(n::text, 8, '0'), 5000, 'AWD' from generate_series(1, 10) n returning vin"
+    )
 
-    with Load(site, vin) as load:
+    with Load(site, itertools.cycle(vin for [vin] in vehicles)) as load:
         eventually(load.statuses, lambda seen: 201 in seen)
         before = load.scrapes[-1][1] if load.scrapes else ""
         stopped_at = time.time()
