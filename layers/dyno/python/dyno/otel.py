@@ -64,7 +64,8 @@ def _around(outside: Context, parent: CallSpan | None) -> Context:
         return outside if inside else trace.set_span_in_context(parent.span, outside)
     while (call := _call_at(outside)) is not None:  # it is over, or an earlier invocation's
         outside = call.outside
-    traceparent: str | None = getattr(current_request(), "traceparent", None)
+    request = current_request()
+    traceparent = None if request is None else request.traceparent
     if traceparent is None or trace.get_current_span(outside).get_span_context().is_valid:
         return outside
     return TraceContextTextMapPropagator().extract({"traceparent": traceparent}, outside)
