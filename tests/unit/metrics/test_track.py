@@ -6,8 +6,9 @@ import inspect
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -154,6 +155,18 @@ def test_a_partial_and_a_callable_object_can_be_measured() -> None:
         assert track_performance("S")(Doubler())(3) == 6
 
     assert [record["method"] for record in records] == ["partial", "Doubler"]
+
+
+def test_a_callable_object_is_measured_as_what_its_call_is() -> None:
+    class Doubler:
+        async def __call__(self, number: int) -> int:
+            await asyncio.sleep(0.02)
+            return 2 * number
+
+    with recording() as records:
+        assert asyncio.run(track_performance("S")(Doubler())(3)) == 6
+
+    assert records.one["duration_ms"] >= 20
 
 
 def test_exceptions_pass_as_the_same_object() -> None:
@@ -444,6 +457,67 @@ def test_a_block_in_a_suspended_generator_is_where_it_was_when_it_goes_on() -> N
     assert ablock["parent_event_id"] == async_around["event_id"]
 
 
+def test_overlapping_blocks_of_one_tracker_keep_their_own_times() -> None:
+    tracker = track_performance("S", method="shared")
+
+    def step() -> Iterator[None]:
+        with tracker:
+            yield
+
+    longer, shorter = step(), step()
+    with recording() as records:
+        next(longer)
+        time.sleep(0.05)
+        next(shorter)
+        for each in (longer, shorter):
+            each.close()  # type: ignore[attr-defined]
+
+    assert records[0]["duration_ms"] >= 50 > records[1]["duration_ms"]
+    assert records[1]["parent_event_id"] == records[0]["event_id"]
+
+
+def test_overlapping_async_blocks_of_one_tracker_keep_their_own_times() -> None:
+    tracker = track_performance("S", method="shared")
+
+    async def step() -> AsyncIterator[None]:
+        async with tracker:
+            yield
+
+    async def overlap() -> None:
+        longer, shorter = step(), step()
+        await anext(longer)
+        await asyncio.sleep(0.05)
+        await anext(shorter)
+        for each in (longer, shorter):
+            await each.aclose()  # type: ignore[attr-defined]
+
+    with recording() as records:
+        asyncio.run(overlap())
+
+    assert records[0]["duration_ms"] >= 50 > records[1]["duration_ms"]
+
+
+def test_blocks_of_one_tracker_that_a_stack_closes_are_closed_once_each() -> None:
+    tracker = track_performance("S", method="shared")
+
+    async def stacked() -> None:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(tracker)
+            stack.enter_context(tracker)
+            with tracker:
+                plain(1)
+
+    with recording() as records:
+        asyncio.run(stacked())
+        plain(2)
+
+    called, *blocks_, after = records
+    assert called["parent_event_id"] == blocks_[0]["event_id"]
+    assert [block["parent_event_id"] for block in blocks_] == [*(block["event_id"] for block in blocks_[1:]), None]
+    assert after["parent_event_id"] is None
+    assert not calls._open
+
+
 def test_calls_that_overlap_for_ever_do_not_pile_up() -> None:
     with recording():
         before = blocks("0")
@@ -518,6 +592,50 @@ def test_tasks_and_worker_threads_stay_under_their_call() -> None:
     others = [record for record in records if record is not around]
     assert {record["parent_event_id"] for record in others} == {around["event_id"]}
     assert len(others) == 3
+
+
+def test_a_task_that_outlives_its_call_stays_under_it() -> None:
+    @track_performance("S")
+    async def outer() -> asyncio.Task[None]:
+        return asyncio.create_task(later())
+
+    async def later() -> None:
+        for number in range(3):
+            await asyncio.sleep(0)
+            plain(number)
+
+    async def go() -> None:
+        await (await outer())
+        plain(9)
+
+    with recording() as records:
+        asyncio.run(go())
+
+    around, *within, beside = records
+    assert [record["parent_event_id"] for record in within] == [around["event_id"]] * 3
+    assert {record["correlation_id"] for record in within} == {around["correlation_id"]}
+    assert beside["parent_event_id"] is None
+
+
+def test_tasks_that_start_each_other_for_ever_keep_no_past_alive() -> None:
+    @track_performance("S")
+    async def again(times: int) -> None:
+        if times:
+            tasks.append(asyncio.create_task(again(times - 1)))
+
+    async def go() -> None:
+        await again(20)
+        while tasks:
+            await tasks.pop()
+
+    tasks: list[asyncio.Task[None]] = []
+    alive = []
+    with recording() as records, mock.patch.object(calls, "_finished", wraps=calls._finished) as finished:
+        asyncio.run(go())
+        alive = [call.args[0].parent for call in finished.call_args_list]
+
+    assert len(records) == 21
+    assert alive == [None] * 21
 
 
 def test_calls_in_many_threads_leave_a_record_each() -> None:

@@ -17,6 +17,7 @@ R = TypeVar("R")
 Y = TypeVar("Y")
 S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Any])
+"""What is decorated; as a whole it keeps what a ParamSpec loses: overloads, static and class methods, other members."""
 
 Naming = Callable[[tuple[Any, ...]], str]
 """From a call's positional arguments to the service it belongs to."""
@@ -87,16 +88,13 @@ class Tracker:
     ) -> None:
         self._exit(sys._getframe(1), error)  # noqa: SLF001
 
-    def __aenter__(self) -> Awaitable[None]:
-        # Not coroutines: there is nothing to wait for, and the block's own frame is one step up.
-        self._enter(sys._getframe(1))  # noqa: SLF001  # the standard library's own way to the caller
-        return _Done()
+    async def __aenter__(self) -> None:
+        self._enter(sys._getframe(1))  # noqa: SLF001  # it is the block's own frame that awaits this
 
-    def __aexit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Awaitable[None]:
+    ) -> None:
         self._exit(sys._getframe(1), error)  # noqa: SLF001
-        return _Done()
 
     def _enter(self, frame: FrameType) -> None:
         service = self._service or str(frame.f_globals.get("__name__")).rpartition(".")[2]
@@ -293,10 +291,3 @@ class _Resumed(Generator[Y, S, R]):
     def close(self) -> None:
         with self._inside:
             self._steps.close()
-
-
-class _Done:
-    """Awaited, it is over."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        yield from ()
