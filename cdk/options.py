@@ -25,6 +25,14 @@ class Strategy(StrEnum):
     HYBRID = "hybrid"
 
 
+class Tracing(StrEnum):
+    """By what tracked calls are spans of their request's trace; see README, Deploy."""
+
+    XRAY = "xray"
+    OTEL = "otel"
+    OFF = "off"
+
+
 class StageName(StrEnum):
     """Where the stacks are deployed."""
 
@@ -40,6 +48,8 @@ class Options:
     Attributes:
         name: Prefix of stack names and of the dashboard's.
         monitoring: Strategy, given to every function as METRICS_STRATEGY.
+        tracing: Given to every function as TRACING; off also has the gateway and Lambda trace nothing of their own.
+        otel_layer: ARN of a layer that brings OpenTelemetry and its exporter, as AWS's own (ADOT) does; empty for none.
         max_capacity: Most Aurora capacity units; it falls to none when idle.
         reserved_concurrency: Kept for, and the most of, each function of the API; None reserves nothing, which
             accounts with the initial limit of 10 need.
@@ -52,6 +62,8 @@ class Options:
     name: str
     stage: StageName
     monitoring: Strategy
+    tracing: Tracing
+    otel_layer: str
     release: str
     max_capacity: float
     reserved_concurrency: int | None
@@ -78,6 +90,8 @@ class Options:
             name=read("name", _name, "DynoAgent"),
             stage=read("stage", StageName, "aws"),
             monitoring=read("monitoring", Strategy, "cloudwatch"),
+            tracing=read("tracing", Tracing, "xray"),
+            otel_layer=read("otel_layer", str, ""),
             release=read("release", str, "development"),
             max_capacity=read("max_capacity", float, "4"),
             reserved_concurrency=read("reserved_concurrency", _count_or_off, "off"),
@@ -98,6 +112,8 @@ class Options:
                 f"metrics_retention_days={self.metrics_retention_days} is shorter than "
                 f"log_retention_days={self.log_retention_days}: a replayed line would have no partition"
             )
+        if self.otel_layer and self.tracing is not Tracing.OTEL:
+            raise WrongOptionError(f"otel_layer is for tracing=otel: tracing={self.tracing} does not use it")
 
 
 @dataclass(frozen=True)

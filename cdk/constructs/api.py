@@ -12,7 +12,7 @@ from constructs import Construct
 from cdk.constructs.identity import Identity
 from cdk.constructs.log_group import log_group
 from cdk.constructs.nag import accept
-from cdk.options import Options
+from cdk.options import Options, Tracing
 from cdk.routes import ROUTES, Admission, Route
 
 STAGE = "prod"
@@ -111,7 +111,7 @@ class Api(Construct):
         log = log_group(self, "AccessLog", days=options.log_retention_days) if options.access_logs else None
         return apigateway.StageOptions(
             stage_name=STAGE,
-            tracing_enabled=True,
+            tracing_enabled=options.tracing is not Tracing.OFF,
             throttling_rate_limit=options.throttle_rate,
             throttling_burst_limit=options.throttle_burst,
             access_log_destination=apigateway.LogGroupLogDestination(log) if log else None,

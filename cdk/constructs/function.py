@@ -11,6 +11,7 @@ from constructs import Construct
 from cdk.constructs.layers import ARCHITECTURE, RUNTIME, folder
 from cdk.constructs.nag import accept
 from cdk.constructs.network import Network
+from cdk.options import Tracing
 from cdk.stage import ROOT, LayerSource
 
 INTERFACE_ACTIONS = [
@@ -25,9 +26,11 @@ INTERFACE_ACTIONS = [
 
 class PrivateFunction(Construct):
     """
-    A function that logs to one group, is traced, and has no permission beyond that until it is granted one.
+    A function that logs to one group, is traced if it is told so, and has no permission beyond that until it is granted
+    one.
 
     Args:
+        environment: Its variables; TRACING is for Lambda, too.
         network: Where it runs, to reach the database; None for outside, where it reaches AWS's own endpoints.
         reserved_concurrency: Executions kept for it, which it may not exceed; None for no such promise.
     """
@@ -67,7 +70,7 @@ class PrivateFunction(Construct):
             log_group=log_group,
             timeout=timeout or Duration.seconds(20),
             memory_size=memory_mb,
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=_tracing(environment),
             reserved_concurrent_executions=reserved_concurrency,
             vpc=network.vpc if network else None,
             vpc_subnets=network.subnets if network else None,
@@ -109,6 +112,17 @@ class PrivateFunction(Construct):
                 "AwsSolutions-L1": "Python 3.13 is supported to 2029; the layers are built and compiled for it.",
             },
         )
+
+
+def _tracing(environment: Mapping[str, str]) -> lambda_.Tracing:
+    """
+    Whether Lambda samples invocations, says so to the function and lets it send.
+
+    Source:
+        AWS Distro for OpenTelemetry, "Lambda Support For Python": its layer, too, needs active tracing.
+    """
+    traced = environment.get("TRACING", Tracing.OFF) != Tracing.OFF
+    return lambda_.Tracing.ACTIVE if traced else lambda_.Tracing.DISABLED
 
 
 class DynoFunction(PrivateFunction):

@@ -16,19 +16,23 @@ class Layers(Construct):
 
     Each stack publishes its own: a layer's ARN changes with its content, and an ARN that another stack imports could
     not change. Superseded versions are kept, because functions of other stacks may stand on them.
+
+    Args:
+        otel_arn: A layer with OpenTelemetry, for each function to have as well; empty for none.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, otel_arn: str = "") -> None:
         super().__init__(scope, construct_id)
         self.dependencies = self._version(
             "Dependencies", stage.dependencies, "Packages and the database's certificates"
         )
         self.dyno = self._version("Dyno", stage.dyno, "The package dyno, with track_performance")
+        self._otel = [lambda_.LayerVersion.from_layer_version_arn(self, "Otel", otel_arn)] if otel_arn else []
 
     @property
     def versions(self) -> list[lambda_.ILayerVersion]:
-        """Both, in the order a function is given them."""
-        return [self.dependencies, self.dyno]
+        """All, in the order a function is given them."""
+        return [self.dependencies, self.dyno, *self._otel]
 
     def _version(self, construct_id: str, source: LayerSource, description: str) -> lambda_.LayerVersion:
         return lambda_.LayerVersion(

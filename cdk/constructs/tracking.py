@@ -21,7 +21,7 @@ class Tracking:
     Attributes:
         layers: The dependency layer and the dyno layer.
         log_group: The one the pipeline is subscribed to.
-        variables: Strategy, namespace and release, as dyno.settings names them.
+        variables: METRICS_STRATEGY, METRICS_NAMESPACE, TRACING and RELEASE, as the service's own functions have them.
     """
 
     layers: tuple[lambda_.ILayerVersion, ...]
@@ -94,10 +94,12 @@ class TrackedFunction(PrivateFunction):
 
 
 def tracking_variables(options: Options) -> dict[str, str]:
-    """What the tracker itself is told."""
-    return {
+    """What the tracker itself is told, and Lambda, so that OpenTelemetry is there before it."""
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"} if options.otel_layer else {}
+    return wrapper | {
         "METRICS_STRATEGY": options.monitoring,
         "METRICS_NAMESPACE": metrics_namespace(options),
+        "TRACING": options.tracing,
         "RELEASE": options.release,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }

@@ -46,7 +46,7 @@ class DataStack(Stack):
 
     def _prepare_database(self) -> None:
         """Roles first, through the Data API as master; then the schema, from inside the network as its owner."""
-        layers = Layers(self, "Layers", stage=self._stage)
+        layers = Layers(self, "Layers", stage=self._stage, otel_arn=self._options.otel_layer)
         log = log_group(self, "DeploymentLog", days=90, kept=True)
         self.bootstrap = self._bootstrap(layers, log)
         self.migrate = self._migrate(layers, log)
@@ -84,12 +84,12 @@ class DataStack(Stack):
         return function
 
     def _bootstrap_variables(self) -> dict[str, str]:
+        variables = {"DATABASE_NAME": NAME, "TRACING": self._options.tracing}
         if address := self._stage.database:
-            return {"DATABASE_HOST": address.host, "DATABASE_PORT": address.port, "DATABASE_NAME": NAME}
-        return {
+            return variables | {"DATABASE_HOST": address.host, "DATABASE_PORT": address.port}
+        return variables | {
             "CLUSTER_ARN": self.database.cluster.cluster_arn,
             "SECRET_ARN": self.database.secret_arn,
-            "DATABASE_NAME": NAME,
         }
 
     def _migrate(self, layers: Layers, log: logs.ILogGroup) -> DynoFunction:

@@ -98,7 +98,7 @@ def test_a_tracked_function_of_another_app_needs_only_the_outputs(tmp_path: Path
         dependency_layer_arn="arn:aws:lambda:eu-central-1:123456789012:layer:Dependencies:7",
         dyno_layer_arn="arn:aws:lambda:eu-central-1:123456789012:layer:Dyno:9",
         log_group_name="DynoAgent-Service-CallLog",
-        variables={"METRICS_STRATEGY": "cloudwatch"},
+        variables={"METRICS_STRATEGY": "cloudwatch", "TRACING": "xray"},
     )
 
     a_service_of_ones_own(stack, tracking)

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 
 from cdk.app import build
-from cdk.options import Options, StageName, Strategy, WrongOptionError
+from cdk.options import Options, StageName, Strategy, Tracing, WrongOptionError
+
+ADOT = "arn:aws:lambda:eu-central-1:901920570463:layer:aws-otel-python-arm64-ver-1-32-0:2"
 
 
 def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
     options = Options.from_context({})
 
     assert (options.stage, options.monitoring) == (StageName.AWS, Strategy.CLOUDWATCH)
+    assert options.tracing is Tracing.XRAY
     assert options.reserved_concurrency is None
     assert options.access_logs
 
@@ -20,6 +23,7 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
     ("key", "value", "said"),
     [
         ("monitoring", "grafana", "one of cloudwatch, prometheus, hybrid"),
+        ("tracing", "zipkin", "one of xray, otel, off"),
         ("stage", "moon", "one of aws, local"),
         ("reserved_concurrency", "few", "few"),
         ("access_logs", "maybe", "maybe"),
@@ -27,6 +31,7 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
         ("log_retention_days", "31", "30"),
         ("name", "dyno-agent", "letters and digits"),
         ("metrics_retention_days", "7", "shorter"),
+        ("otel_layer", ADOT, "tracing=xray"),
     ],
 )
 def test_a_wrong_choice_is_refused_with_what_would_do(key: str, value: str, said: str) -> None:
