@@ -124,7 +124,8 @@ LOAD_BALANCER: dict[str, Any] = {
         (eventbridge({"correlationId": "trip-8", "traceparent": TRACEPARENT}), "trip-8", None),
         (eventbridge({"X-Correlation-Id": "trip-9", "correlation_id": "other"}), "trip-9", None),
         (eventbridge({}), "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", None),
-        ({"id": "an order's", "detail": "none"}, "lambda-id", None),
+        ({"id": "order-5", "detail": {}}, "lambda-id", None),
+        (rest({5: "no header", None: 6}), "gateway", None),
     ],
 )
 def test_every_kind_of_event_names_its_request(event: Any, known_by: str, sub: str | None) -> None:

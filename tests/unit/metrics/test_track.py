@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -401,6 +401,22 @@ def test_blocks_closed_out_of_order_leave_a_line_each_and_nothing_behind() -> No
     assert not calls._open
 
 
+def test_a_function_that_ends_before_what_it_began_is_out_of_the_way() -> None:
+    @track_performance("S")
+    def begins() -> Iterator[None]:
+        begun = blocks("inside")
+        next(begun)
+        return begun
+
+    with recording() as records:
+        inside = begins()
+        inside.close()  # type: ignore[attr-defined]
+        plain(1)
+
+    assert records.of("inside")["parent_event_id"] == records.of("begins")["event_id"]
+    assert records.of("plain")["parent_event_id"] is None
+
+
 def test_a_block_closed_in_another_context_leaves_its_line_there() -> None:
     suspended = blocks("elsewhere")
 
@@ -423,6 +439,22 @@ def test_a_call_closed_while_a_generator_runs_is_not_resumed_after_it() -> None:
 
     with recording() as records:
         next(outside)
+        list(closes())
+        plain(1)
+
+    assert records.of("plain")["parent_event_id"] is None
+
+
+def test_a_block_that_a_stack_closes_while_a_generator_runs_is_not_resumed_after_it() -> None:
+    stack = ExitStack()
+
+    @track_performance("S")
+    def closes() -> Iterator[None]:
+        stack.close()
+        yield
+
+    with recording() as records:
+        stack.enter_context(track_performance("S", method="outside"))
         list(closes())
         plain(1)
 
