@@ -1,7 +1,7 @@
 import pytest
 
 from dyno.errors import InvalidSettings
-from dyno.settings import Settings, Strategy
+from dyno.settings import RedriveSettings, Settings, Strategy
 
 ENOUGH = {
     "DATABASE_HOST": "h",
@@ -61,3 +61,12 @@ def test_without_a_token_the_server_need_not_be_verified() -> None:
     settings = Settings.from_env(ENOUGH | {"DATABASE_AUTH": "trust", "DATABASE_CA_FILE": ""})
 
     assert settings.database_ca_file == ""
+
+
+def test_redrive_is_told_three_names_and_misses_each_aloud() -> None:
+    told = {"FAILED_BATCHES_BUCKET": "b", "CALL_LOG_GROUP_NAME": "l", "INGEST_FUNCTION_NAME": "i"}
+
+    assert RedriveSettings.from_env(told) == RedriveSettings("b", "l", "i")
+    for name in told:
+        with pytest.raises(InvalidSettings, match=f"^{name} is missing$"):
+            RedriveSettings.from_env({other: value for other, value in told.items() if other != name})

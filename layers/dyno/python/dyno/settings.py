@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 from typing import TypeVar
@@ -34,7 +34,7 @@ class Settings:
     What the service is told by its environment.
 
     Source:
-        The variables are set in cdk/constructs/function.py; their names are the fields' in upper case.
+        The variables are set in cdk/constructs/environment.py; their names are the fields' in upper case.
     """
 
     database_host: str
@@ -88,6 +88,33 @@ class Settings:
         if settings["database_auth"] is DatabaseAuth.IAM and not settings["database_ca_file"]:
             # Whoever reads a token can log in with it for 15 minutes.
             reader.fault("DATABASE_AUTH=iam needs DATABASE_CA_FILE: its token goes to a verified server only")
+        reader.complain()
+        return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
+
+
+@dataclass(frozen=True)
+class RedriveSettings:
+    """
+    What redrive is told; it has neither a database nor callers.
+
+    Source:
+        As for Settings.
+    """
+
+    failed_batches_bucket: str
+    call_log_group_name: str
+    ingest_function_name: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "RedriveSettings":
+        """
+        Read every variable.
+
+        Raises:
+            InvalidSettings: Names each that is missing, all at once.
+        """
+        reader = _Reader(env)
+        settings = {field.name: reader.read(field.name.upper(), str) for field in fields(cls)}
         reader.complain()
         return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
 

@@ -231,3 +231,10 @@ class Placement(Shown):
     vin: str | None = None
     today: date | None = None
     status: Status | None = None
+
+
+class Swept(Shown):
+    """How many holds lapsed, and how many idempotency keys were forgotten."""
+
+    lapsed: int
+    keys: int

@@ -14,6 +14,7 @@ from dyno.allocation.model import (
     Dyno,
     Overlap,
     Placement,
+    Swept,
     Terms,
     Vehicle,
 )
@@ -36,6 +37,9 @@ from dyno.paging import Page, after, page
 
 SERVICE = "AllocationService"
 AUTO_ROUTE = "POST /allocations/auto"
+KEYS_KEPT = timedelta(hours=24)
+"""How long an Idempotency-Key makes a retry safe."""
+
 _MAX_INTEGER = 2**31 - 1
 
 
@@ -133,6 +137,12 @@ def list_vehicles(over: Engine, vin: str | None, cursor: str | None, limit: int)
     """Vehicles in order of id, or the one with a vin."""
     with autocommit(over) as connection:
         return page(store.vehicles_after(connection, vin, after(cursor), limit + 1), limit)
+
+
+def sweep(over: Engine) -> Swept:
+    """Let holds lapse whose time is over, though nobody wants their days, and forget keys that no retry may use."""
+    with autocommit(over) as connection:
+        return store.sweep(connection, KEYS_KEPT)
 
 
 def _bad_window(request: AutoAllocationRequest, terms: Terms, today: date) -> InvalidRequest:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from dyno.allocation.model import (
     Dyno,
     Overlap,
     Placement,
+    Swept,
     Terms,
     Vehicle,
 )
@@ -77,6 +79,12 @@ def cancel(connection: Connection, allocation_id: int, actor: str, *, anybodys: 
     """Cancel an allocation in one statement; a second time changes nothing."""
     answer = connection.execute(select(func.cancel(allocation_id, actor, anybodys, type_=JSONB))).scalar_one()
     return Placement.model_validate(answer)
+
+
+def sweep(connection: Connection, keys_kept: timedelta) -> Swept:
+    """Let holds lapse whose time is over, and forget keys older than that."""
+    swept = func.sweep(keys_kept).table_valued("lapsed", "keys")
+    return Swept.model_validate(connection.execute(select(swept)).one()._asdict())
 
 
 _ALLOCATIONS = (

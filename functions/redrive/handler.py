@@ -1,0 +1,25 @@
+"""The door of redrive: nightly, and by hand."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from dyno.metrics.leftovers import Leftovers
+from dyno.metrics.redrive import Asked, redrive
+from dyno.observability import logger
+from dyno.settings import RedriveSettings
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Redrive, and report; of an incomplete run too, since what it has done is done."""
+    report = redrive(
+        Asked.of(event),
+        Leftovers(RedriveSettings.from_env(os.environ)),
+        clock=lambda: datetime.now(UTC),
+        time_left_s=lambda: context.get_remaining_time_in_millis() / 1000,
+    )
+    said = report.model_dump(mode="json")
+    (logger.info if report.complete else logger.error)("redrive finished", extra=said)
+    return said
