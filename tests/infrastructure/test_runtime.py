@@ -14,6 +14,12 @@ from cdk.stage import ROOT
 DOORS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six")
 OPEN = "import handler, boto3, zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin'); print(handler.handler.__name__)"
+TRACE = "from dyno import tracing; print(type(tracing.begin('Service', 'method', None, 'trip-1')).__name__)"
+SAMPLED = {
+    "TRACING": "xray",
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +61,15 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(door: str, *packages: Path) -> subprocess.CompletedProcess[str]:
-    """Import a door in a Python that sees nothing else, nor the machine's time zones."""
+def start(door: str, *packages: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Import a door in a Python that sees nothing else, nor the machine's time zones; trace a call if it is told to."""
     paths = [ROOT / "functions" / door, ROOT / "layers" / "dyno" / "python", *packages]
     isolated = (
         f"import sys, zoneinfo; sys.path[:0] = {[str(path) for path in paths]!r}; zoneinfo.reset_tzpath(to=[]); {OPEN}"
     )
+    program = f"{isolated}; {TRACE}" if "TRACING" in env else isolated
     return subprocess.run(
-        [sys.executable, "-I", "-S", "-c", isolated], env={}, capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-S", "-c", program], env=env, capture_output=True, text=True, check=False
     )
 
 
@@ -71,6 +78,22 @@ def test_a_door_opens_with_its_layers(runtime: Path, layer: Path, door: str) -> 
     opened = start(door, layer, runtime)
 
     assert opened.stdout == "handler\n", opened.stderr
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_traces_with_its_layers(runtime: Path, layer: Path, door: str) -> None:
+    traced = start(door, layer, runtime, **SAMPLED)
+
+    assert traced.stdout == "handler\nCallSubsegment\n", traced.stderr
+
+
+def test_a_package_of_xrays_missing_from_the_lock_would_be_noticed(runtime: Path, layer: Path, tmp_path: Path) -> None:
+    shutil.copytree(layer, tmp_path / "layer", ignore=shutil.ignore_patterns("wrapt*"))
+
+    traced = start("allocations", tmp_path / "layer", runtime, **SAMPLED)
+
+    assert "NoneType" in traced.stdout
+    assert "wrapt" in traced.stdout
 
 
 def test_a_package_missing_from_the_lock_would_be_noticed(runtime: Path, layer: Path, tmp_path: Path) -> None:
