@@ -143,6 +143,13 @@ def test_what_the_user_leaves_out_of_the_trace_leaves_no_gap(worker: Worker) -> 
     assert seen.of("inner")["parent_id"] == seen.of("outer")["id"]
 
 
+def test_a_recorder_that_forgets_where_it_is_is_not_asked(worker: Worker) -> None:
+    seen = worker.invoke("forgotten")
+
+    assert told_wrong(seen) == []
+    assert calls_above(seen) == {"outer": None, "inner": "outer"}
+
+
 def test_another_invocation_of_the_same_trace_hangs_below_its_own_segment(worker: Worker) -> None:
     first = worker.invoke("nested")
 
@@ -214,6 +221,12 @@ def test_without_anybody_to_send_to_every_record_is_there(variable: str, value: 
     seen = fresh("nested", sampled=1, **{variable: value})
 
     assert (len(seen.records), len(seen.documents), seen.log) == (4, 0, [])
+
+
+def test_without_lambdas_context_every_record_is_there() -> None:
+    seen = fresh("without_context")
+
+    assert (len(seen.records), len(seen.documents)) == (4, 0)
 
 
 def test_a_library_that_cannot_even_be_imported_is_said_once() -> None:

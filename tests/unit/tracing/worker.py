@@ -255,6 +255,22 @@ def not_sampled() -> None:
         recorder().end_subsegment()
 
 
+def forgotten() -> None:
+    """The user has the recorder forget where it is."""
+    with track_performance("Program", method="outer"):
+        recorder().clear_trace_entities()
+        with track_performance("Program", method="inner"):
+            pass
+
+
+def without_context() -> None:
+    """The user gives the recorder a context that knows nothing of Lambda."""
+    from aws_xray_sdk.core.context import Context  # noqa: PLC0415
+
+    recorder().configure(context=Context(context_missing="RUNTIME_ERROR"))
+    nested()
+
+
 left_over: dict[str, threading.Event | threading.Thread] = {}
 
 
@@ -308,8 +324,8 @@ PROGRAMS: dict[str, Callable[..., Any]] = {
     **{
         each.__name__: each
         for each in (
-            nested, generators, threads, outcomes, late, users_tracer, out_of_turn, below_a_call_that_is_over, leave,
-            go_on, names, not_sampled,
+            nested, generators, threads, outcomes, late, users_tracer, out_of_turn, below_a_call_that_is_over,
+            not_sampled, forgotten, without_context, leave, go_on, names,
             users_configuration, modules,
         )
     },
