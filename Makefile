@@ -6,7 +6,7 @@ PORT ?= 8000
 STACK ?= run
 ROLE ?= user
 FUNCTION ?= allocations
-EVENT ?= events/auto_allocation.json
+EVENT ?= $(or $(wildcard events/$(FUNCTION).json),events/auto_allocation.json)
 STRATEGY ?= cloudwatch
 BIN := .venv/bin
 # Compiled modules are kept: what starts Python many times starts it in half the time.
@@ -39,7 +39,7 @@ test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=p
 
 # This machine
 
-.PHONY: run token demo invoke clean
+.PHONY: run token demo redrive invoke clean
 
 run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000 STRATEGY=cloudwatch|prometheus|hybrid
 	@exec python -m cdk.local --stack $(STACK) run --port $(PORT) --strategy $(STRATEGY)
@@ -49,6 +49,9 @@ token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 
 
 demo: .venv/ready ## Replay the sample lab's 600 requests through the running API
 	@exec python -m cdk.local --stack $(STACK) demo
+
+redrive: .venv/ready ## Hand to ingest what did not reach the database: failed batches, dead letters, a day's log; SINCE=2026-11-22T00:00:00Z
+	@exec python -m cdk.local --stack $(STACK) redrive $(SINCE:%=--since %)
 
 invoke: .venv/ready ## Call one function past the gateway: FUNCTION=allocations EVENT=events/auto_allocation.json
 	@exec python -m cdk.local --stack $(STACK) invoke --name $(FUNCTION) --event $(EVENT)

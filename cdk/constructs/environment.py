@@ -1,10 +1,13 @@
-"""The environment every function of the service is given; dyno.settings reads it."""
+"""The environment the functions of the service are given; dyno.settings reads it."""
 
 from dataclasses import dataclass
 
+from aws_cdk import aws_logs as logs
+
 from cdk.constructs.database import NAME, Database
+from cdk.constructs.function import PrivateFunction
 from cdk.constructs.identity import Identity
-from cdk.constructs.storage import Snapshot
+from cdk.constructs.storage import FailedBatches, Snapshot
 from cdk.constructs.tracking import tracking_variables
 from cdk.options import Options
 from cdk.stage import Stage
@@ -38,3 +41,14 @@ class Environment:
             "SCRAPER_CLIENT_ID": self.identity.scraper.user_pool_client_id,
             "SNAPSHOT_BUCKET": self.snapshot.bucket.bucket_name,
         }
+
+
+def redrive_variables(
+    options: Options, *, failed: FailedBatches, call_log: logs.ILogGroup, ingest: PrivateFunction
+) -> dict[str, str]:
+    """The environment of redrive, which needs no database and no caller; dyno.settings.RedriveSettings reads it."""
+    return tracking_variables(options) | {
+        "FAILED_BATCHES_BUCKET": failed.bucket.bucket_name,
+        "CALL_LOG_GROUP_NAME": call_log.log_group_name,
+        "INGEST_FUNCTION_NAME": ingest.function.function_name,
+    }

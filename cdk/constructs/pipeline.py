@@ -15,8 +15,6 @@ from dyno.metrics import catalogue
 # A quoted term, not a JSON pattern: a line is then found without being parsed.
 PATTERN = f'"{catalogue.RECORD}"'
 
-"""Where in a bucket Lambda puts what failed; its choice."""
-
 
 class Pipeline(Construct):
     """

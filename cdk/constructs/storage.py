@@ -1,11 +1,11 @@
 """The buckets: what Prometheus reads, and what could not be written."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from cdk.constructs.function import DynoFunction
+from cdk.constructs.function import DynoFunction, PrivateFunction
 from cdk.constructs.nag import accept
 
 SNAPSHOT_KEY = "exposition/snapshot.json"
@@ -41,12 +41,25 @@ class Snapshot(Construct):
 
 
 class FailedBatches(Construct):
-    """The bucket of batches that ingest could not write; they stay until they are replayed."""
+    """The bucket of batches that ingest could not write; they stay until they are replayed, and 30 days behind that."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.bucket = _private_bucket(self, versioned=True)
         accept(self.bucket, {"AwsSolutions-S1": "Written by Lambda's own failure handling only; empty in good times."})
+
+    def grant_replay(self, function: PrivateFunction) -> None:
+        """Let a function see what there is, read it, and take away what it has replayed."""
+        bucket_arn = Stack.of(self).export_value(self.bucket.bucket_arn)
+        function.role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn]))
+        function.role.add_to_policy(
+            iam.PolicyStatement(actions=["s3:GetObject", "s3:DeleteObject"], resources=[f"{bucket_arn}/*"])
+        )
+        exported = Stack.of(function).resolve(bucket_arn)["Fn::ImportValue"]
+        accept(
+            function.role,
+            {f"AwsSolutions-IAM5[Resource::{exported}/*]": "Lambda chose the batches' names; all of them are meant."},
+        )
 
 
 def _private_bucket(scope: Construct, *, versioned: bool) -> s3.Bucket:
@@ -63,6 +76,7 @@ def _private_bucket(scope: Construct, *, versioned: bool) -> s3.Bucket:
             s3.LifecycleRule(
                 abort_incomplete_multipart_upload_after=Duration.days(1),
                 noncurrent_version_expiration=Duration.days(30) if versioned else None,
+                expired_object_delete_marker=versioned or None,
             )
         ],
         removal_policy=RemovalPolicy.RETAIN,

@@ -1,4 +1,4 @@
-"""`python -m cdk.local run|token|invoke|demo|clean`: what the Makefile's targets for this machine call."""
+"""`python -m cdk.local run|token|invoke|demo|redrive|clean`: what the Makefile's targets for this machine call."""
 
 import argparse
 import asyncio
@@ -43,6 +43,12 @@ def _demo(instance: Instance, _: argparse.Namespace) -> None:
     demo.run(instance, Console())
 
 
+def _redrive(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import redrive  # noqa: PLC0415
+
+    redrive.run(instance, arguments.since, Console())
+
+
 def _clean(_: Instance, __: argparse.Namespace) -> None:
     from cdk.local import clean  # noqa: PLC0415
 
@@ -65,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     invoke.add_argument("--event", required=True)
     invoke.set_defaults(do=_invoke)
     commands.add_parser("demo").set_defaults(do=_demo)
+    redrive = commands.add_parser("redrive")
+    redrive.add_argument("--since", help="ISO instant with its offset; 26 hours ago if not given")
+    redrive.set_defaults(do=_redrive)
     commands.add_parser("clean").set_defaults(do=_clean)
     return parser
 

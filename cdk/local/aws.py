@@ -43,7 +43,7 @@ def credentials(port: int) -> dict[str, str]:
     }
 
 
-def client(service: str, port: int) -> Any:  # noqa: ANN401  # boto3 makes its clients at run time
+def client(service: str, port: int, answer_timeout_s: int = 30) -> Any:  # noqa: ANN401  # boto3 makes its clients at run time
     """A boto3 client of the local AWS."""
     return boto3.client(
         service,  # type: ignore[call-overload]  # any service
@@ -52,7 +52,7 @@ def client(service: str, port: int) -> Any:  # noqa: ANN401  # boto3 makes its c
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106  # the emulator takes any
         # It is on this machine: what does not answer at once is gone, and a stop must not wait for retries.
-        config=Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1}),
+        config=Config(connect_timeout=5, read_timeout=answer_timeout_s, retries={"total_max_attempts": 1}),
     )
 
 

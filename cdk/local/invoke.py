@@ -4,11 +4,14 @@ import base64
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cdk.local import aws, stack
 from cdk.local.instance import Instance, LocalStackError
 from cdk.local.stack import Stack
+
+ANSWER_TIMEOUT_S = 900
+"""As long as any function may run."""
 
 
 def invoke(instance: Instance, name: str, event_file: str) -> None:
@@ -29,13 +32,27 @@ def invoke(instance: Instance, name: str, event_file: str) -> None:
     except (OSError, ValueError) as error:
         raise LocalStackError(f"{event_file} cannot be read: {error}") from error
     _admit(event, running)
-    answer = aws.client("lambda", running.aws_port).invoke(
-        FunctionName=running.functions[name], Payload=json.dumps(event), LogType="Tail"
+    print(json.dumps(call(running, name, event, log=sys.stderr), indent=2))
+
+
+def call(running: Stack, name: str, event: dict[str, Any], log: TextIO | None = None) -> Any:  # noqa: ANN401  # JSON
+    """
+    A function's answer to an event.
+
+    Args:
+        log: Where to write what the function logged.
+    Raises:
+        LocalStackError: It failed.
+    """
+    answer = aws.client("lambda", running.aws_port, ANSWER_TIMEOUT_S).invoke(
+        FunctionName=running.functions[name], Payload=json.dumps(event), LogType="Tail" if log else "None"
     )
-    sys.stderr.write(base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"))
-    print(json.dumps(json.load(answer["Payload"]), indent=2))
+    if log:
+        log.write(base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"))
+    said = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise LocalStackError(f"{name} failed: {answer['FunctionError']}")
+        raise LocalStackError(f"{name} failed: {json.dumps(said)}")
+    return said
 
 
 def _admit(event: dict[str, Any], running: Stack) -> None:

@@ -1,14 +1,17 @@
 """What works: the functions, the API in front of them, and the pipeline behind them."""
 
 from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from cdk.constructs.api import Api
+from cdk.constructs.environment import redrive_variables
 from cdk.constructs.function import DynoFunction
 from cdk.constructs.layers import Layers
 from cdk.constructs.log_group import log_group
 from cdk.constructs.pipeline import PATTERN, Pipeline
+from cdk.constructs.schedule import Nightly
 from cdk.constructs.tracking import Tracking, tracking_variables
 from cdk.options import Options
 from cdk.stacks.data import DataStack
@@ -26,7 +29,7 @@ class ServiceStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, options: Options, stage: Stage, data: DataStack) -> None:
         super().__init__(scope, construct_id)
         self._options, self._data = options, data
-        self._layers = Layers(self, "Layers", stage=stage)
+        self._layers = Layers(self, "Layers", stage=stage, otel_arn=options.otel_layer)
         self.call_log = self._log("CallLog", kept=True)
         self.tracking = Tracking(tuple(self._layers.versions), self.call_log, tracking_variables(options))
 
@@ -38,6 +41,7 @@ class ServiceStack(Stack):
         data.snapshot.grant_read(self.metrics)
         data.snapshot.grant_read_write(self.ingest)
         Pipeline(self, "Pipeline", log_group=self.call_log, ingest=self.ingest, failed=data.failed_batches)
+        self._nightly()
         self.api = Api(
             self,
             "Api",
@@ -52,7 +56,14 @@ class ServiceStack(Stack):
         self, construct_id: str, name: str, database_user: str, description: str, *, memory_mb: int
     ) -> DynoFunction:
         return self._function(
-            construct_id, name, database_user, description, self.call_log, Duration.seconds(20), memory_mb
+            construct_id,
+            name,
+            database_user,
+            description,
+            self.call_log,
+            Duration.seconds(20),
+            memory_mb,
+            reserved_concurrency=self._options.reserved_concurrency,
         )
 
     def _ingest(self) -> DynoFunction:
@@ -66,7 +77,37 @@ class ServiceStack(Stack):
             own_log,
             Duration.seconds(60),
             512,
+            reserved_concurrency=self._options.reserved_concurrency,
         )
+
+    def _nightly(self) -> None:
+        """The second soon behind the first: a database with nothing to do sleeps again within six minutes."""
+        log = self._log("NightlyLog", kept=False)
+        self.lifecycle = self._function(
+            "Lifecycle", "lifecycle", "dyno_lifecycle", "Ages what is old", log, Duration.minutes(5), 512
+        )
+        self.redrive = self._redrive(log)
+        Nightly(self, "NightlyLifecycle", function=self.lifecycle, at=(2, 10))
+        Nightly(self, "NightlyRedrive", function=self.redrive, at=(2, 15))
+
+    def _redrive(self, log: logs.ILogGroup) -> DynoFunction:
+        failed = self._data.failed_batches
+        function = DynoFunction(
+            self,
+            "Redrive",
+            name="redrive",
+            description="Hands to ingest what did not reach the database",
+            layers=self._layers.versions,
+            environment=redrive_variables(self._options, failed=failed, call_log=self.call_log, ingest=self.ingest),
+            log_group=log,
+            timeout=Duration.minutes(15),
+        )
+        failed.grant_replay(function)
+        self.call_log.grant(function.role, "logs:FilterLogEvents")
+        function.role.add_to_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.ingest.function.function_arn])
+        )
+        return function
 
     def _function(
         self,
@@ -77,6 +118,8 @@ class ServiceStack(Stack):
         log_group: logs.ILogGroup,
         timeout: Duration,
         memory_mb: int,
+        *,
+        reserved_concurrency: int | None = None,
     ) -> DynoFunction:
         function = DynoFunction(
             self,
@@ -89,7 +132,7 @@ class ServiceStack(Stack):
             network=self._data.network,
             timeout=timeout,
             memory_mb=memory_mb,
-            reserved_concurrency=self._options.reserved_concurrency,
+            reserved_concurrency=reserved_concurrency,
         )
         self._data.database.grant_connect(function)
         return function
@@ -102,6 +145,8 @@ class ServiceStack(Stack):
         CfnOutput(self, "AllocationsFunctionName", value=self.allocations.function.function_name)
         CfnOutput(self, "MetricsFunctionName", value=self.metrics.function.function_name)
         CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
+        CfnOutput(self, "LifecycleFunctionName", value=self.lifecycle.function.function_name)
+        CfnOutput(self, "RedriveFunctionName", value=self.redrive.function.function_name)
         CfnOutput(self, "CallLogGroupName", value=self.call_log.log_group_name)
         CfnOutput(self, "SubscriptionPattern", value=PATTERN)
         CfnOutput(self, "DynoLayerArn", value=self._layers.dyno.layer_version_arn)

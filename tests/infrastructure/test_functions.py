@@ -12,6 +12,8 @@ FUNCTIONS = {
     "Allocations": "service",
     "Metrics": "service",
     "Ingest": "service",
+    "Lifecycle": "service",
+    "Redrive": "service",
 }
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
@@ -24,14 +26,22 @@ ACTIONS = {
     "Allocations": LOG | TRACE | NETWORK | {"rds-db:connect"},
     "Metrics": LOG | TRACE | NETWORK | {"rds-db:connect"} | SEE_SNAPSHOT,
     "Ingest": LOG | TRACE | NETWORK | {"rds-db:connect", "s3:PutObject"} | SEE_SNAPSHOT,
+    "Lifecycle": LOG | TRACE | NETWORK | {"rds-db:connect"},
+    "Redrive": LOG
+    | TRACE
+    | {"s3:ListBucket", "s3:GetObject", "s3:DeleteObject", "logs:FilterLogEvents", "lambda:InvokeFunction"},
 }
 """What each role may do, and no more."""
+
+OUTSIDE = {"BootstrapFunction", "Redrive"}
+"""Of the network."""
 
 DATABASE_USERS = {
     "MigrateFunction": "dyno_owner",
     "Allocations": "dyno_allocations",
     "Metrics": "dyno_metrics",
     "Ingest": "dyno_ingest",
+    "Lifecycle": "dyno_lifecycle",
 }
 
 
@@ -59,7 +69,7 @@ def test_only_actions_that_know_no_resource_are_allowed_on_all(each: Templates, 
     assert on_all <= TRACE | NETWORK
 
 
-@pytest.mark.parametrize("prefix", [name for name in FUNCTIONS if name != "BootstrapFunction"])
+@pytest.mark.parametrize("prefix", [name for name in FUNCTIONS if name not in OUTSIDE])
 def test_a_functions_own_code_may_not_touch_the_network(each: Templates, prefix: str) -> None:
     denied = {action for effect, action, resource in said_of(each, prefix) if (effect, resource) == ("Deny", "*")}
 
@@ -134,7 +144,7 @@ def test_the_environment_is_all_that_the_settings_read(aws: Templates) -> None:
     told = starting(aws.service, "AWS::Lambda::Function", "Allocations")["Properties"]["Environment"]["Variables"]
     read = {name.upper() for name in Settings.__dataclass_fields__}
 
-    assert set(told) == read - {"AWS_REGION"} | {"POWERTOOLS_LOG_LEVEL"}
+    assert set(told) == read - {"AWS_REGION"} | {"POWERTOOLS_LOG_LEVEL", "TRACING"}
 
 
 def test_reserved_concurrency_is_off_unless_it_is_asked_for(aws: Templates, deployment: object) -> None:
@@ -157,8 +167,7 @@ def test_records_have_one_way_into_ingest_and_its_own_log_is_not_it(each: Templa
 
 
 def test_a_batch_that_fails_is_tried_again_and_then_kept(each: Templates) -> None:
-    (config,) = resources(each.service, "AWS::Lambda::EventInvokeConfig").values()
-    given = config["Properties"]
+    given = starting(each.service, "AWS::Lambda::EventInvokeConfig", "Pipeline")["Properties"]
     kept = {(action, resource) for _, action, resource in said_of(each, "Ingest") if "FailedBatches" in resource}
 
     assert given["MaximumRetryAttempts"] == 2

@@ -271,5 +271,5 @@ def test_every_output_that_the_readme_names_is_there(each: Templates) -> None:
         "UserPoolClientId",
         "UserPoolId",
     } <= named
-    folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate")
+    folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate", "Lifecycle", "Redrive")
     assert {f"{folder}FunctionName" for folder in folders} <= named

@@ -112,4 +112,4 @@ def _why(said: bytes) -> str:
         why = f"{told['errorType']}: {told['errorMessage']}"
     except (ValueError, TypeError, KeyError):
         why = said.decode(errors="replace")
-    return scrub(why, MAX_WHY)
+    return " ".join(scrub(why, MAX_WHY).split())

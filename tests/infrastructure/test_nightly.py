@@ -1,0 +1,166 @@
+"""What runs by night: at its hour, with an empty event, as little as it needs, and outside the calls' log."""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from cdk.stage import ROOT
+from dyno.metrics.redrive import RESERVE_S
+from dyno.settings import RedriveSettings
+from functions.lifecycle import handler as lifecycle
+from tests.infrastructure import checks
+from tests.infrastructure.template import Resource, Template, Templates, references, resources, starting, text
+
+NIGHTLY = {"Lifecycle": "cron(10 2 * * ? *)", "Redrive": "cron(15 2 * * ? *)"}
+IDLE_MINUTES = 5
+"""After which the cluster pauses, see the database's tests."""
+
+
+def scheduled(template: Template) -> dict[str, Resource]:
+    """Schedules by the function that they call."""
+    return {
+        next(references(r["Properties"]["Target"]["Arn"])): r["Properties"]
+        for r in resources(template, "AWS::Scheduler::Schedule").values()
+    }
+
+
+def of(template: Template, prefix: str) -> Resource:
+    """The schedule of a function."""
+    (schedule,) = (given for name, given in scheduled(template).items() if name.startswith(prefix))
+    return schedule
+
+
+def reach(template: Template, schedule: Mapping[str, Resource]) -> set[tuple[str, str, str]]:
+    """What a schedule may do, by its role."""
+    (role,) = references(schedule["Target"]["RoleArn"])
+    return checks.permissions(template)[role]
+
+
+def too_late(template: Template) -> list[str]:
+    """Functions that begin when the cluster, woken by the one before, may be asleep again."""
+    minutes = sorted(
+        (60 * int(match[2]) + int(match[1]), name)
+        for name, given in scheduled(template).items()
+        for match in [re.match(r"cron\((\d+) (\d+) ", given["ScheduleExpression"])]
+        if match
+    )
+    return [name for (before, _), (at, name) in itertools.pairwise(minutes) if at - before > IDLE_MINUTES]
+
+
+@pytest.mark.parametrize("prefix", NIGHTLY)
+def test_each_is_called_once_a_night_with_its_example_event(each: Templates, prefix: str) -> None:
+    schedule = of(each.service, prefix)
+
+    assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == (NIGHTLY[prefix], "Etc/UTC")
+    assert (schedule["State"], schedule["FlexibleTimeWindow"]) == ("ENABLED", {"Mode": "OFF"})
+    example = json.loads((ROOT / "events" / f"{prefix.lower()}.json").read_text())
+    assert json.loads(schedule["Target"]["Input"]) == example
+
+
+def test_nothing_else_is_scheduled(each: Templates, local: Templates) -> None:
+    assert len(scheduled(each.service)) == len(scheduled(local.service)) == len(NIGHTLY)
+
+
+def test_the_database_wakes_up_once_a_night(each: Templates) -> None:
+    assert too_late(each.service) == []
+
+
+def test_a_second_waking_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    of(spoilt, "Redrive")["ScheduleExpression"] = "cron(25 2 * * ? *)"
+
+    assert len(too_late(spoilt)) == 1
+
+
+@pytest.mark.parametrize("prefix", NIGHTLY)
+def test_a_night_that_fails_is_tried_again_but_not_until_the_next(each: Templates, prefix: str) -> None:
+    delivery = of(each.service, prefix)["Target"]["RetryPolicy"]
+    call = starting(each.service, "AWS::Lambda::EventInvokeConfig", prefix)["Properties"]
+
+    assert 1 <= delivery["MaximumRetryAttempts"] <= 10
+    assert 1 <= call["MaximumRetryAttempts"] <= 2
+    assert delivery["MaximumEventAgeInSeconds"] == call["MaximumEventAgeInSeconds"] == 3600
+
+
+@pytest.mark.parametrize("prefix", NIGHTLY)
+def test_a_schedule_may_call_its_function_and_nothing_else(each: Templates, prefix: str) -> None:
+    schedule = of(each.service, prefix)
+    (role,) = references(schedule["Target"]["RoleArn"])
+    (trusted,) = each.service["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert reach(each.service, schedule) == {("Allow", "lambda:InvokeFunction", text(schedule["Target"]["Arn"]))}
+    assert trusted["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trusted["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_a_schedule_that_may_call_every_version_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    policy = starting(spoilt, "AWS::IAM::Policy", "NightlyRedriveRole")["Properties"]["PolicyDocument"]
+    arn = policy["Statement"][0]["Resource"]
+    policy["Statement"][0]["Resource"] = [arn, {"Fn::Join": ["", [arn, ":*"]]}]
+
+    assert len(reach(spoilt, of(spoilt, "Redrive"))) == 2
+
+
+def test_redrive_reaches_the_failed_batches_the_call_log_and_ingest(each: Templates) -> None:
+    (role,) = references(starting(each.service, "AWS::Lambda::Function", "Redrive")["Properties"]["Role"])
+    said = {
+        (action, resource)
+        for _, action, resource in checks.permissions(each.service)[role]
+        if not action.startswith("xray:") and action not in ("logs:CreateLogStream", "logs:PutLogEvents")
+    }
+    reached = {action: re.sub(r"[0-9A-F]{8}", "", resource) for action, resource in said}
+
+    assert len(said) == 5
+    assert re.fullmatch(r"<.*FailedBatchesBucket.*Arn.*>", reached["s3:ListBucket"])
+    assert re.fullmatch(r"<.*FailedBatchesBucket.*Arn.*>/\*", reached["s3:GetObject"])
+    assert reached["s3:DeleteObject"] == reached["s3:GetObject"]
+    assert reached["logs:FilterLogEvents"].startswith("<CallLog")
+    assert reached["lambda:InvokeFunction"].startswith("<IngestFunction")
+
+
+def test_redrive_is_told_where_all_of_it_is(each: Templates) -> None:
+    function = starting(each.service, "AWS::Lambda::Function", "Redrive")["Properties"]
+    told = function["Environment"]["Variables"]
+    settings = RedriveSettings.from_env({name: text(value) for name, value in told.items()})
+
+    assert "VpcConfig" not in function
+    assert "FailedBatchesBucket" in settings.failed_batches_bucket
+    assert settings.call_log_group_name.startswith("<CallLog")
+    assert settings.ingest_function_name.startswith("<IngestFunction")
+    assert not any(name.startswith("DATABASE_") for name in told)
+
+
+def test_what_runs_by_night_does_not_log_where_records_are_looked_for(each: Templates) -> None:
+    logs = {
+        prefix: starting(each.service, "AWS::Lambda::Function", prefix)["Properties"]["LoggingConfig"]["LogGroup"][
+            "Ref"
+        ]
+        for prefix in ("Allocations", *NIGHTLY)
+    }
+
+    assert logs["Lifecycle"] == logs["Redrive"] != logs["Allocations"]
+
+
+def test_each_has_the_time_that_it_counts_on(each: Templates) -> None:
+    timeouts = {
+        prefix: starting(each.service, "AWS::Lambda::Function", prefix)["Properties"]["Timeout"]
+        for prefix in ("Ingest", *NIGHTLY)
+    }
+
+    assert (timeouts["Lifecycle"], timeouts["Redrive"]) == (300, 900)
+    assert timeouts["Lifecycle"] > lifecycle.PATIENCE_S + 2 * lifecycle.ANSWER_TIMEOUT_S
+    assert timeouts["Ingest"] < RESERVE_S
+
+
+def test_replayed_batches_leave_nothing_in_their_bucket_for_good(each: Templates) -> None:
+    bucket = starting(each.data, "AWS::S3::Bucket", "FailedBatches")["Properties"]
+    [rule] = bucket["LifecycleConfiguration"]["Rules"]
+
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rule["ExpiredObjectDeleteMarker"] is True
+    assert "ExpirationInDays" not in rule
