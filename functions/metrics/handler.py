@@ -4,16 +4,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from dyno.auth import Permission
 from dyno.database import engine
 from dyno.http import Door, Number, allow
 from dyno.metrics import invocation, service
-from dyno.metrics.exposition import CONTENT_TYPE
+from dyno.metrics.form import wanted
 from dyno.metrics.health import health as check
-from dyno.metrics.model import MAX_HOURS, CallTree, Health, Performance
+from dyno.metrics.model import MAX_HOURS, CallTree, Health, Name, Outcome, Performance, ReportSource
+from dyno.metrics.period import Instant, period
 from dyno.metrics.snapshot import Snapshots
 from dyno.settings import settings
 
@@ -22,9 +23,28 @@ door = Door(settings)
 
 @door.get("/metrics/performance")
 @allow(Permission.VIEW_METRICS)
-def performance(hours: Annotated[Number, Query(le=MAX_HOURS)] = 24) -> Performance:
-    """Calls, outcomes and percentiles by service and method."""
-    return service.performance(engine(settings()), hours, now=datetime.now(UTC))
+def performance(
+    hours: Annotated[Number | None, Query(le=MAX_HOURS)] = None,
+    since: Annotated[Instant | None, Query(alias="from")] = None,
+    until: Annotated[Instant | None, Query(alias="to")] = None,
+    of_service: Annotated[Name | None, Query(alias="service")] = None,
+    method: Annotated[Name | None, Query()] = None,
+    outcome: Annotated[Outcome | None, Query()] = None,
+    source: Annotated[ReportSource, Query()] = "rollup",
+) -> Performance:
+    """Calls, outcomes and percentiles by service and method, of the last hours or between two moments."""
+    now = datetime.now(UTC)
+    asked = period(
+        now=now,
+        hours=hours,
+        since=since,
+        until=until,
+        source=source,
+        service=of_service,
+        method=method,
+        outcome=outcome,
+    )
+    return service.report(engine(settings()), asked, source, now=now)
 
 
 @door.get("/metrics/calls")
@@ -36,11 +56,13 @@ def calls(correlation_id: Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,128}$
 
 @door.get("/metrics/prometheus")
 @allow(Permission.SCRAPE)
-def prometheus() -> Response[str]:
-    """The exposition of the whole fleet of functions; asks no database."""
-    known = settings()
-    text = service.prometheus(Snapshots(known.snapshot_bucket), release=known.release, strategy=known.metrics_strategy)
-    return Response(200, CONTENT_TYPE, text)
+def prometheus(accept: Annotated[list[str], Header()] = []) -> Response[str]:  # noqa: B006  # never written to
+    """The exposition of the whole fleet of functions, in the form that is accepted; asks no database."""
+    known, form = settings(), wanted(",".join(accept))
+    text = service.prometheus(
+        Snapshots(known.snapshot_bucket), release=known.release, strategy=known.metrics_strategy, form=form
+    )
+    return Response(200, form.content_type, text, headers={"Vary": "Accept"})
 
 
 @door.get("/metrics/health")

@@ -4,11 +4,13 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
 import boto3
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from dyno.metrics.catalogue import FAMILIES
@@ -16,7 +18,7 @@ from dyno.metrics.snapshot import KEY
 from functions.allocations import handler as allocations
 from functions.metrics import handler as door
 from functions.metrics_ingest import handler as ingest
-from tests.functions.conftest import EVENTS, Call, Caller, Context
+from tests.functions.conftest import EVENTS, Call, Caller, Context, claims, gateway_event
 from tests.lab import MONDAY, TUESDAY, Lab
 
 AUTO = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "days_to_complete": 1, "backup": False}
@@ -58,12 +60,8 @@ def auto(report: dict[str, Any]) -> dict[str, Any]:
     return stats
 
 
-def exposed(text: str) -> dict[tuple[str, ...], float]:
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+def exposed(text: str, read: Callable[[str], Any] = text_string_to_metric_families) -> dict[tuple[str, ...], float]:
+    return {(sample.name, *sample.labels.values()): sample.value for family in read(text) for sample in family.samples}
 
 
 def test_every_call_is_counted_once_everywhere(
@@ -132,9 +130,43 @@ def test_a_scrape_asks_no_database(call: Call, lab: Lab, monkeypatch: pytest.Mon
     scraped = call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER)
 
     assert scraped.status == 200
-    assert {family.name for family in text_string_to_metric_families(scraped.body)} <= {
+    assert {family.name for family in text_string_to_metric_families(scraped.body)} == {
         family.name.removesuffix("_total") for family in FAMILIES
     }
+
+
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+
+
+@pytest.mark.parametrize("header", ["Accept", "accept"])
+def test_a_scrape_is_answered_in_the_form_it_accepts(
+    call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str], header: str
+) -> None:
+    feed(drive(call, lab, capsys))
+
+    plain, preferred = (
+        call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER, headers=headers)
+        for headers in ({}, {header: PROMETHEUS_3})
+    )
+
+    assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert preferred.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert plain.headers["Vary"] == preferred.headers["Vary"] == "Accept"
+    assert exposed(plain.body) == exposed(preferred.body, read_openmetrics)
+
+
+def test_an_accept_header_that_comes_in_pieces_is_one(call: Call, lab: Lab, enter: Callable[[str], None]) -> None:
+    enter("dyno_metrics")
+    event = gateway_event("GET", "/metrics/prometheus", authorised=claims(Caller.SCRAPER))
+    event["multiValueHeaders"]["Accept"] = ["text/plain;q=0.5", "application/openmetrics-text"]
+
+    said = door.handler(event, Context())  # type: ignore[arg-type]
+
+    assert said["multiValueHeaders"]["Content-Type"] == ["application/openmetrics-text; version=1.0.0; charset=utf-8"]
 
 
 def test_a_request_is_seen_as_a_tree(call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,9 +219,8 @@ def test_an_unreadable_snapshot_is_a_503_until_the_next_batch(
     feed(events)
 
     assert (scraped.status, checked.status) == (503, 503)
-    [failed] = [check for check in checked.body["checks"] if not check["ok"]]
-    assert failed["name"] == "snapshot"
-    assert failed["reason"] == scraped.body["detail"]
+    failed = {check["name"]: check["reason"] for check in checked.body["checks"] if not check["ok"]}
+    assert failed == {"snapshot": scraped.body["detail"], "ingest": "not known without the snapshot"}
     assert call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER).status == 200
 
 
@@ -209,6 +240,112 @@ def test_the_example_event_is_answered(enter: Callable[[str], None], lab: Lab) -
     said = door.handler(json.loads((EVENTS / "performance_report.json").read_text()), Context())  # type: ignore[arg-type]
 
     assert (said["statusCode"], json.loads(said["body"])["stats"]) == (200, [])
+
+
+def test_a_report_is_of_the_period_and_the_calls_that_are_asked_for(
+    call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(drive(call, lab, capsys))
+    now = datetime.now(UTC)
+    day = {"from": f"{now - timedelta(hours=20):%Y-%m-%dT%H:%M:%S}Z"}
+    abroad = {"from": (now - timedelta(hours=2)).astimezone(timezone(timedelta(hours=9))).isoformat()}
+    over = {"from": "2026-01-01T00:00Z", "to": "2026-01-02T00:00:00.5+02:00"}
+
+    def calls(query: dict[str, str]) -> list[int]:
+        answer = call(door, "GET", "/metrics/performance", query=query)
+        assert answer.status == 200, answer.body
+        return [each["total_calls"] for each in answer.body["stats"] if each["service"] == "AllocationService"]
+
+    assert [calls(query) for query in ({}, {"hours": "1"}, day, abroad, over)] == [[7], [7], [7], [7], []]
+    assert [calls({"source": source}) for source in ("raw", "rollup")] == [[7], [7]]
+    assert [calls({"outcome": outcome}) for outcome in ("success", "rejected", "error")] == [[2], [5], []]
+    assert [calls({"service": "AllocationService", "method": name}) for name in ("auto_allocate", "auto")] == [[7], []]
+
+
+def test_a_report_names_its_period_and_how_exact_it_is(call: Call, lab: Lab) -> None:
+    query = {"from": "2026-05-04T10:30:00Z", "to": "2026-05-04T14:00:00+02:00"}
+
+    rollup, raw = (
+        call(door, "GET", "/metrics/performance", query=query | {"source": source}).body for source in ("rollup", "raw")
+    )
+
+    assert (rollup["period_hours"], raw["period_hours"]) == (1.5, 1.5)
+    assert (rollup["since"], rollup["until"]) == ("2026-05-04T10:00:00Z", "2026-05-04T12:00:00Z")
+    assert (raw["since"], raw["until"]) == ("2026-05-04T10:30:00Z", "2026-05-04T12:00:00Z")
+    assert (rollup["percentile_error"], raw["percentile_error"]) == (
+        {"percentage": 29.3, "ms": 0.1},
+        {"percentage": 0, "ms": 0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"hours": "1", "from": "2026-05-04T10:30:00Z"}, "query.hours"),
+        ({"hours": ""}, "query.hours"),
+        ({"to": "2026-05-04T10:30:00Z"}, "query.to"),
+        ({"from": "2026-05-04T10:30:00Z", "to": "2026-05-04T10:30:00Z"}, "query.from"),
+        ({"from": "2024-05-04T10:30:00Z"}, "query.from"),
+        ({"from": "2999-05-04T10:30:00Z"}, "query.from"),
+        ({"from": ""}, "query.from"),
+        ({"from": "2026-05-04"}, "query.from"),
+        ({"from": "2026-05-04T10:30:00"}, "query.from"),
+        ({"from": "2026-05-04T10:30:00 02:00"}, "query.from"),
+        ({"from": "2026-02-30T10:30:00Z"}, "query.from"),
+        ({"from": "2026-05-04T25:30:00Z"}, "query.from"),
+        ({"from": "1777890600"}, "query.from"),
+        ({"from": "0001-01-01T00:00:00+02:00"}, "query.from"),
+        ({"from": "9999-12-31T22:00:00Z", "to": "9999-12-31T23:59:59Z"}, "query.from"),
+        ({"from": "9998-12-31T23:00:00Z", "to": "9999-12-31T23:59:59Z"}, "query.to"),
+        ({"from": "9999-12-31T23:59:59-10:00"}, "query.from"),
+        ({"service": ""}, "query.service"),
+        ({"service": "x" * 201}, "query.service"),
+        ({"method": ""}, "query.method"),
+        ({"outcome": ""}, "query.outcome"),
+        ({"outcome": "timeout"}, "query.outcome"),
+        ({"source": "rows"}, "query.source"),
+        ({"source": "raw", "hours": "25"}, "query.source"),
+    ],
+    ids=str,
+)
+def test_a_report_nobody_can_give_is_refused_by_the_parameter(
+    call: Call, lab: Lab, query: dict[str, str], field: str
+) -> None:
+    answer = call(door, "GET", "/metrics/performance", query=query)
+
+    assert (answer.status, answer.body["code"]) == (422, "invalid_request")
+    assert field in {fault["field"] for fault in answer.body["errors"]}
+    assert all(fault["message"] in answer.body["detail"] for fault in answer.body["errors"])
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"hours": "24", "source": "raw"}, 200),
+        ({"from": "0001-01-01T00:00:00Z", "to": "0001-01-01T01:00:00Z"}, 200),
+        ({"from": "9998-12-31T23:00:00Z", "to": "9998-12-31T23:59:59.999999Z"}, 200),
+        ({"service": "'; drop table metrics; --"}, 200),
+        ({"service": "a\0b"}, 422),
+        ({"method": "\ud800"}, 422),
+    ],
+    ids=ascii,
+)
+def test_whatever_is_asked_nothing_breaks(call: Call, lab: Lab, query: dict[str, str], says: int) -> None:
+    assert call(door, "GET", "/metrics/performance", query=query).status == says
+
+
+def test_a_parameter_that_is_given_twice_is_refused(call: Call, lab: Lab, enter: Callable[[str], None]) -> None:
+    enter("dyno_metrics")
+    event = gateway_event("GET", "/metrics/performance", query={"hours": "2"}, authorised=claims(Caller.USER))
+    event["multiValueQueryStringParameters"] = {"hours": ["1", "2"]}
+
+    said = door.handler(event, Context())  # type: ignore[arg-type]
+
+    problem = json.loads(said["body"])
+    assert (said["statusCode"], problem["errors"]) == (
+        422,
+        [{"field": "query.hours", "message": "is given more than once"}],
+    )
 
 
 @pytest.mark.parametrize(

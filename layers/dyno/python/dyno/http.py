@@ -125,6 +125,7 @@ class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
             return next_middleware(app)
         self._door.authorise(permission)
         _refuse_unknown_parameters(app)
+        _refuse_repeated_parameters(app)
         return super().handler(app, next_middleware)
 
     def _get_body(self, app: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -186,6 +187,14 @@ def _refuse_unknown_parameters(app: Any) -> None:  # noqa: ANN401
         allowed = ", ".join(sorted(known)) or "none"
         raise InvalidRequest(f"unknown query parameters: {', '.join(unknown)}; this route takes: {allowed}")
     _refuse_unstorable("the query", "".join((app.current_event.query_string_parameters or {}).values()))
+
+
+def _refuse_repeated_parameters(app: Any) -> None:  # noqa: ANN401
+    given = app.current_event.multi_value_query_string_parameters or {}
+    repeated = sorted(name for name, values in given.items() if len(values) > 1)
+    if repeated:
+        faults = [{"field": f"query.{name}", "message": "is given more than once"} for name in repeated]
+        raise InvalidRequest(f"query parameters given more than once: {', '.join(repeated)}", faults)
 
 
 def _refuse_unstorable(what: str, text: str) -> None:

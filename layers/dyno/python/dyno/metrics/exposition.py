@@ -1,77 +1,137 @@
 """The totals as Prometheus reads them."""
 
-from collections.abc import Iterator
-from itertools import accumulate, groupby
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain, groupby
 
-from dyno.metrics.catalogue import (
-    BUCKET_BOUNDS_MS,
-    BUCKET_COUNT,
-    BUILD_INFO,
-    CALL_DURATION,
-    CALLS_TOTAL,
-    DEAD_LETTERS_TOTAL,
-    EXPOSED_BUCKETS,
-    SNAPSHOT_TIMESTAMP,
-    Family,
-)
-from dyno.metrics.model import SeriesTotal, Snapshot
+from dyno.metrics import catalogue
+from dyno.metrics.catalogue import BUCKET_BOUNDS_MS, BUCKET_COUNT, EXPOSED_BUCKETS, FAMILIES, Family
+from dyno.metrics.form import FORMS, TEXT, Form, head
+from dyno.metrics.model import LabActivity, ObservationTotal, SeriesTotal, Snapshot
+from dyno.metrics.observed import observed
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_HEADS = {(family, form): head(family, form) for family in FAMILIES for form in FORMS}
 
-_BOUNDS = [(bucket, f"{BUCKET_BOUNDS_MS[bucket] / 1000:.9g}") for bucket in EXPOSED_BUCKETS]
+# OpenMetrics wants a bound as a float; in both forms, so that a bucket is one series in whichever it is scraped.
+_BOUNDS = [(bucket, f',le="{float(f"{BUCKET_BOUNDS_MS[bucket] / 1000:.9g}")!r}"}}') for bucket in EXPOSED_BUCKETS]
+
+_Samples = dict[Family, Iterable[str]]
+"""The lines of each family, newlines included."""
 
 
-def exposition(snapshot: Snapshot | None, *, release: str, strategy: str) -> str:
+def exposition(snapshot: Snapshot | None, *, release: str, strategy: str, form: Form = TEXT) -> str:
     """
-    Every family of the catalogue; without a snapshot, those that count are there without a sample.
+    Every family of the catalogue, then the business metrics; without a snapshot, all but the infos have no sample.
 
+    Args:
+        snapshot: Its series in order of service and method, its observations of name, kind and unit.
     Source:
-        Prometheus text exposition format 0.0.4.
+        Prometheus text exposition format 0.0.4; OpenMetrics 1.0.
     """
-    return "".join(line + "\n" for line in _lines(snapshot, release, strategy))
-
-
-def _lines(snapshot: Snapshot | None, release: str, strategy: str) -> Iterator[str]:
-    series = snapshot.totals.series if snapshot else []
-    yield from _head(CALLS_TOTAL)
-    for each in series:
-        yield f"{CALLS_TOTAL.name}{{{_labels(CALLS_TOTAL, each.service, each.method, each.outcome)}}} {each.calls}"
-    yield from _head(CALL_DURATION)
-    for (service, method), outcomes in groupby(series, key=lambda each: (each.service, each.method)):
-        yield from _histogram(_labels(CALL_DURATION, service, method), list(outcomes))
-    yield from _head(DEAD_LETTERS_TOTAL)
-    for reason, letters in snapshot.totals.dead_letters.items() if snapshot else ():
-        yield f"{DEAD_LETTERS_TOTAL.name}{{{_labels(DEAD_LETTERS_TOTAL, reason)}}} {letters}"
-    yield from _head(SNAPSHOT_TIMESTAMP)
+    said: _Samples = dict.fromkeys(FAMILIES, ())
+    for info in (catalogue.BUILD_INFO, catalogue.AGENT_INFO):
+        said[info] = [_sample(info, 1, release, strategy)]
     if snapshot:
-        yield f"{SNAPSHOT_TIMESTAMP.name} {snapshot.taken_at.timestamp()!r}"
-    yield from _head(BUILD_INFO)
-    yield f"{BUILD_INFO.name}{{{_labels(BUILD_INFO, release, strategy)}}} 1"
+        said |= _calls(snapshot.totals.series) | _pipeline(snapshot) | _lab(snapshot.totals.lab)
+        said |= _business(snapshot.totals.observations)
+    heads = (_HEADS.get((family, form)) or head(family, form) for family in said)
+    return (
+        "".join(chain.from_iterable((above, *lines) for above, lines in zip(heads, said.values(), strict=True)))
+        + form.end
+    )
 
 
-def _head(family: Family) -> Iterator[str]:
-    described = family.help.replace("\\", r"\\").replace("\n", r"\n")
-    yield f"# HELP {family.name} {described}"
-    yield f"# TYPE {family.name} {family.kind}"
+def _calls(series: Sequence[SeriesTotal]) -> _Samples:
+    histograms = [
+        (service, _histogram(_labels(catalogue.CALL_DURATION.labels, (service, method)), list(outcomes)))
+        for (service, method), outcomes in groupby(series, key=lambda each: (each.service, each.method))
+    ]
+    ours = catalogue.ALLOCATION_SERVICE
+    return {
+        catalogue.CALLS_TOTAL: [
+            _sample(catalogue.CALLS_TOTAL, each.calls, each.service, each.method, each.outcome) for each in series
+        ],
+        catalogue.CALL_DURATION: [_named(catalogue.CALL_DURATION, each) for _, each in histograms],
+        catalogue.ALLOCATION_REQUESTS: [
+            _sample(catalogue.ALLOCATION_REQUESTS, each.calls, each.outcome, ours, each.method)
+            for each in series
+            if each.service == ours
+        ],
+        catalogue.ALLOCATION_DURATION: [
+            _named(catalogue.ALLOCATION_DURATION, each) for service, each in histograms if service == ours
+        ],
+    }
 
 
-def _labels(family: Family, *values: str) -> str:
-    return ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(family.labels, values, strict=True))
+def _pipeline(snapshot: Snapshot) -> _Samples:
+    totals, lag_s, failing = snapshot.totals, snapshot.ingest_lag_s, snapshot.failing_since
+    return {
+        catalogue.DEAD_LETTERS_TOTAL: _by_reason(catalogue.DEAD_LETTERS_TOTAL, totals.dead_letters),
+        catalogue.OPEN_DEAD_LETTERS: _by_reason(catalogue.OPEN_DEAD_LETTERS, totals.open_dead_letters),
+        catalogue.INGEST_LAG: [] if lag_s is None else [_sample(catalogue.INGEST_LAG, lag_s)],
+        catalogue.INGEST_FAILING_SINCE: [
+            _sample(catalogue.INGEST_FAILING_SINCE, failing.timestamp() if failing else 0)
+        ],
+        catalogue.SNAPSHOT_TIMESTAMP: [_sample(catalogue.SNAPSHOT_TIMESTAMP, snapshot.taken_at.timestamp())],
+    }
+
+
+def _by_reason(family: Family, letters: Mapping[str, int]) -> list[str]:
+    return [_sample(family, count, reason) for reason, count in letters.items()]
+
+
+def _lab(lab: LabActivity | None) -> _Samples:
+    if lab is None:
+        return {}
+    saved_min = lab.kept_allocations * catalogue.MINUTES_SAVED_PER_ALLOCATION
+    savings_usd = round(saved_min * catalogue.HOURLY_RATE_USD / 60, 2)
+    return {
+        catalogue.ACTIVE_USERS: [_sample(catalogue.ACTIVE_USERS, lab.active_users)],
+        catalogue.HOURS_SAVED: [_sample(catalogue.HOURS_SAVED, saved_min / 60)],
+        catalogue.COST_SAVINGS: [_sample(catalogue.COST_SAVINGS, savings_usd)],
+    }
+
+
+def _business(totals: Sequence[ObservationTotal]) -> _Samples:
+    families, left_out = observed(totals)
+    said: _Samples = {catalogue.OBSERVATIONS_LEFT_OUT: [_sample(catalogue.OBSERVATIONS_LEFT_OUT, left_out)]}
+    for family, series in families.items():
+        said[family] = [
+            f"{family.name}{_braced(_labels(labels, labels.values()))} {value!r}\n" for labels, value in series
+        ]
+    return said
+
+
+def _sample(family: Family, value: float, *labels: str) -> str:
+    return f"{family.name}{_braced(_labels(family.labels, labels))} {value!r}\n"
+
+
+def _braced(labels: str) -> str:
+    return f"{{{labels}}}" if labels else ""
+
+
+def _labels(names: Iterable[str], values: Iterable[str]) -> str:
+    return ",".join([f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True)])
 
 
 def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def _histogram(labels: str, outcomes: list[SeriesTotal]) -> Iterator[str]:
+def _histogram(labels: str, outcomes: Sequence[SeriesTotal]) -> list[str]:
+    """The lines of a histogram without the name of its family, which `_named` puts in front of each."""
     counts = [0] * BUCKET_COUNT
     for each in outcomes:
         for bucket, calls in each.buckets.items():
             counts[bucket] += calls
     so_far = list(accumulate(counts))
-    bucket_name = f'{CALL_DURATION.name}_bucket{{{labels},le="'
-    for bucket, bound in _BOUNDS:
-        yield f'{bucket_name}{bound}"}} {so_far[bucket]}'
-    yield f'{bucket_name}+Inf"}} {so_far[-1]}'
-    yield f"{CALL_DURATION.name}_sum{{{labels}}} {sum(each.duration_ms_sum for each in outcomes) / 1000!r}"
-    yield f"{CALL_DURATION.name}_count{{{labels}}} {so_far[-1]}"
+    begun = f"_bucket{{{labels}"
+    return [
+        *[f"{begun}{bound} {so_far[bucket]}\n" for bucket, bound in _BOUNDS],
+        f'{begun},le="+Inf"}} {so_far[-1]}\n',
+        f"_sum{{{labels}}} {sum([each.duration_ms_sum for each in outcomes]) / 1000!r}\n",
+        f"_count{{{labels}}} {so_far[-1]}\n",
+    ]
+
+
+def _named(family: Family, histogram: Sequence[str]) -> str:
+    return family.name + family.name.join(histogram)

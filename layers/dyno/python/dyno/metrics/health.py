@@ -27,11 +27,11 @@ class _Seen:
 
 
 def health(over: Engine, snapshots: Snapshots, *, now: datetime) -> Health:
-    """Ask the database, its schema, this month's partition and the snapshot how they are."""
+    """Ask the database, its schema, this month's partition, the snapshot and ingest how they are."""
     # Before the database: a batch that comes in between must not make the snapshot look ahead of it.
     snapshot = _read(snapshots)
     seen = _look(over, now)
-    checks = [*_database(seen, now), _snapshot(snapshot, seen, now)]
+    checks = [*_database(seen, now), _snapshot(snapshot, seen, now), _ingest(snapshot)]
     return Health(ok=all(check.ok for check in checks), as_of=now, checks=checks)
 
 
@@ -82,6 +82,16 @@ def _read(snapshots: Snapshots) -> Snapshot | str | None:
 def _snapshot(snapshot: Snapshot | str | None, seen: _Seen | str, now: datetime) -> Check:
     ok, reason = _state(snapshot, None if isinstance(seen, str) else seen.version, now)
     return Check(name="snapshot", ok=ok, reason=reason)
+
+
+def _ingest(snapshot: Snapshot | str | None) -> Check:
+    """What the last batches left in the snapshot: whether they could be counted, and how many lines are set aside."""
+    if isinstance(snapshot, str):
+        return Check(name="ingest", ok=False, reason="not known without the snapshot")
+    failing_since = snapshot.failing_since if snapshot else None
+    state = f"failing since {failing_since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if failing_since else "works"
+    letters = sum(snapshot.totals.open_dead_letters.values()) if snapshot else 0
+    return Check(name="ingest", ok=failing_since is None, reason=f"{state}, {letters} dead letters open")
 
 
 def _state(snapshot: Snapshot | str | None, counted: int | None, now: datetime) -> tuple[bool, str]:

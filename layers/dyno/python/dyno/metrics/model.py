@@ -284,10 +284,12 @@ class MethodStats(BaseModel):
 
 class PercentileError(BaseModel):
     """
-    By how much a percentile may be off: never by more than the larger of the two.
+    By how much a percentile may be off: never by more than the larger of the two, up to 1,000 s.
+
+    There the buckets end: of slower calls it is only known that none took longer than the longest.
 
     Attributes:
-        percentage: Of the exact value; 0 if percentiles are exact.
+        percentage: Of the exact value, which is the percentile_disc of PostgreSQL; 0 if percentiles are exact.
         ms: For calls quicker than the first bucket's bound.
     """
 
@@ -300,6 +302,7 @@ class Performance(BaseModel):
     The performance report.
 
     Attributes:
+        period_hours: As asked for.
         since: The first moment of the period; of rollups, which know no finer, the hour it begins in.
         until: The first moment behind it; likewise the end of the hour.
         source: Whether from hourly rollups or from the rows themselves.

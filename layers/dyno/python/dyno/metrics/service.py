@@ -11,6 +11,7 @@ from dyno.database import autocommit
 from dyno.metrics import exposition, store
 from dyno.metrics.calltree import tree
 from dyno.metrics.catalogue import BUCKET_BOUNDS_MS
+from dyno.metrics.form import TEXT, Form
 from dyno.metrics.histogram import MAX_ERROR_PERCENTAGE, quantile
 from dyno.metrics.intake import Batch, sort_out
 from dyno.metrics.model import (
@@ -111,13 +112,18 @@ def age(over: Engine, *, retention_days: int, now: datetime) -> Aged:
         return store.age(connection, retention_days, now)
 
 
+def report(over: Engine, wanted: Period, source: ReportSource, *, now: datetime) -> Performance:
+    """Calls, outcomes and percentiles of a period, from hourly rollups or from the rows themselves."""
+    return (exact_performance if source == "raw" else performance)(over, wanted, now=now)
+
+
 @track_performance(SERVICE)
 def performance(over: Engine, wanted: Period, *, now: datetime) -> Performance:
     """Calls, outcomes and percentiles of a period by service and method, in name order, from hourly rollups."""
     hours = replace(wanted, since=_hour(wanted.since), until=_hour(wanted.until + HOUR - timedelta.resolution))
     with autocommit(over) as connection:
         rollups = store.performance(connection, hours)
-    return _report(hours, now, "rollup", [_stats(each, *_percentiles(each)) for each in rollups])
+    return _report(wanted, hours, now, "rollup", [_stats(each, *_percentiles(each)) for each in rollups])
 
 
 @track_performance(SERVICE)
@@ -126,7 +132,7 @@ def exact_performance(over: Engine, wanted: Period, *, now: datetime) -> Perform
     with autocommit(over) as connection:
         exact = store.exact_performance(connection, wanted)
     stats = [_stats(each, each.p50_duration_ms, each.p95_duration_ms, each.p99_duration_ms) for each in exact]
-    return _report(wanted, now, "raw", stats)
+    return _report(wanted, wanted, now, "raw", stats)
 
 
 @track_performance(SERVICE)
@@ -139,14 +145,14 @@ def calls(over: Engine, correlation_id: str) -> CallTree:
     )
 
 
-def prometheus(snapshots: Snapshots, *, release: str, strategy: str) -> str:
+def prometheus(snapshots: Snapshots, *, release: str, strategy: str, form: Form = TEXT) -> str:
     """
-    The exposition for Prometheus, of exposition.CONTENT_TYPE; the database is not asked.
+    The exposition for Prometheus; the database is not asked.
 
     Raises:
         Unavailable: The snapshot could not be read.
     """
-    return exposition.exposition(snapshots.read(), release=release, strategy=strategy)
+    return exposition.exposition(snapshots.read(), release=release, strategy=strategy, form=form)
 
 
 @dataclass(frozen=True)
@@ -186,12 +192,14 @@ def _hour(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _report(period: Period, now: datetime, source: ReportSource, stats: list[MethodStats]) -> Performance:
-    hours = (period.until - period.since) / HOUR
+def _report(
+    wanted: Period, covered: Period, now: datetime, source: ReportSource, stats: list[MethodStats]
+) -> Performance:
+    hours = (wanted.until - wanted.since) / HOUR
     return Performance(
         period_hours=int(hours) if hours.is_integer() else round(hours, 6),
-        since=period.since,
-        until=period.until,
+        since=covered.since,
+        until=covered.until,
         as_of=now,
         source=source,
         percentile_error=EXACT if source == "raw" else INTERPOLATED,
