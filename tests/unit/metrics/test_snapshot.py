@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,55 +11,128 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from dyno.errors import Unavailable
-from dyno.metrics import snapshot as module
-from dyno.metrics.model import Snapshot, Totals
-from dyno.metrics.snapshot import KEY, MAX_TRIES, Snapshots
+from dyno.metrics import snapshot
+from dyno.metrics.model import SeriesTotal, Snapshot, Totals
+from dyno.metrics.snapshot import KEY, Snapshots
 
 NOW = datetime(2027, 1, 4, 10, tzinfo=UTC)
-BUCKET = "snapshots"
-
-
-@pytest.fixture(autouse=True)
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    module._s3.cache_clear()
-    with mock_aws():
-        s3 = boto3.client("s3", "us-east-1")
-        s3.create_bucket(Bucket=BUCKET)
-        yield s3
-    module._s3.cache_clear()
+AWS = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 def taken(version: int, **changes: Any) -> Snapshot:
-    totals = Totals(series=[], dead_letters={"not_json": version})
+    series = SeriesTotal(service="S", method="m", outcome="success", duration_ms_sum=1, buckets={3: version})
+    totals = Totals(series=[series], dead_letters={})
     return Snapshot(version=version, taken_at=NOW + timedelta(seconds=version), totals=totals, **changes)
 
 
-def test_before_the_first_there_is_none() -> None:
-    assert Snapshots(BUCKET).read() is None
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    with mock.patch.dict(os.environ, AWS), mock_aws():
+        snapshot._s3.cache_clear()
+        boto3.client("s3").create_bucket(Bucket="snapshots")
+        yield "snapshots"
+    snapshot._s3.cache_clear()
 
 
-def test_what_is_written_is_read() -> None:
-    snapshots = Snapshots(BUCKET)
-
-    snapshots.write(taken(3, ingest_lag_s=0.5))
-
-    assert snapshots.read() == taken(3, ingest_lag_s=0.5)
+def test_there_is_none_before_the_first(bucket: str) -> None:
+    assert Snapshots(bucket).read() is None
 
 
-def test_an_older_one_does_not_replace_a_newer() -> None:
-    snapshots = Snapshots(BUCKET)
+def test_what_is_written_is_read(bucket: str) -> None:
+    Snapshots(bucket).write(taken(3))
 
-    snapshots.write(taken(3))
-    snapshots.write(taken(2))
-
-    assert snapshots.read() == taken(3)
+    assert Snapshots(bucket).read() == taken(3)
 
 
-def test_a_failure_is_noted_once_and_forgotten_with_the_next_batch_even_one_of_nothing_new() -> None:
-    snapshots = Snapshots(BUCKET)
+@pytest.mark.parametrize(("first", "second", "kept"), [(3, 5, 5), (5, 3, 5), (5, 5, 5)])
+def test_a_newer_one_is_never_replaced_by_an_older(bucket: str, first: int, second: int, kept: int) -> None:
+    Snapshots(bucket).write(taken(first))
+    Snapshots(bucket).write(taken(second))
+
+    assert Snapshots(bucket).read() == taken(kept)
+
+
+@pytest.mark.parametrize(("between", "kept"), [(4, 5), (7, 7)])
+@pytest.mark.parametrize("before", [(), (3,)])
+def test_one_that_comes_in_between_is_seen(bucket: str, before: tuple[int, ...], between: int, kept: int) -> None:
+    for version in before:
+        Snapshots(bucket).write(taken(version))
+    snapshots, kept_there = Snapshots(bucket), Snapshots._kept
+    quicker = iter([between])
+
+    def looking(self: Snapshots) -> object:
+        seen = kept_there(self)
+        for version in quicker:  # once, after the first look
+            Snapshots(bucket).write(taken(version))
+        return seen
+
+    with mock.patch.object(Snapshots, "_kept", looking):
+        snapshots.write(taken(5))
+
+    assert snapshots.read() == taken(kept)
+
+
+def test_a_bucket_that_does_not_answer_is_unavailable(bucket: str) -> None:
+    with pytest.raises(Unavailable, match="cannot be read"):
+        Snapshots("no-such-bucket").read()
+
+
+def test_what_aws_said_is_for_the_log_and_not_for_the_caller(bucket: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Unavailable) as caught:
+        Snapshots("no-such-bucket").read()
+
+    assert str(caught.value) == "the snapshot cannot be read"
+    assert "NoSuchBucket" in caplog.text
+
+
+UNREADABLE = [b"", b"{half", b"\xff", b"[]", b'{"version": 9, "taken_at": "2027-01-04T10:00:00Z"}']
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_an_unreadable_one_is_unavailable_and_the_log_says_why(
+    bucket: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=body)
+
+    with pytest.raises(Unavailable, match="not one this release can read"):
+        Snapshots(bucket).read()
+
+    assert "validation error" in caplog.text
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_an_unreadable_one_is_replaced(bucket: str, body: bytes) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=body)
+
+    Snapshots(bucket).write(taken(1))
+
+    assert Snapshots(bucket).read() == taken(1)
+
+
+def test_an_unreadable_one_is_replaced_only_while_it_is_there(bucket: str) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=b"{half")
+    snapshots, kept = Snapshots(bucket), Snapshots._kept
+    quicker = iter([7])
+
+    def looking(self: Snapshots) -> object:
+        seen = kept(self)
+        for version in quicker:
+            Snapshots(bucket).write(taken(version))
+        return seen
+
+    with mock.patch.object(Snapshots, "_kept", looking):
+        snapshots.write(taken(5))
+
+    assert snapshots.read() == taken(7)
+
+
+def test_a_writer_that_is_always_outrun_says_so(bucket: str) -> None:
+    with mock.patch.object(Snapshots, "_replace", return_value=False), pytest.raises(Unavailable, match="outrun"):
+        Snapshots(bucket).write(taken(1))
+
+
+def test_a_failure_is_noted_once_and_forgotten_with_the_next_batch_even_one_of_nothing_new(bucket: str) -> None:
+    snapshots = Snapshots(bucket)
     snapshots.write(taken(3))
 
     snapshots.note_failure(NOW)
@@ -70,20 +144,31 @@ def test_a_failure_is_noted_once_and_forgotten_with_the_next_batch_even_one_of_n
     assert snapshots.read() == taken(3)
 
 
-def test_a_failure_before_the_first_batch_is_noted_too() -> None:
-    snapshots = Snapshots(BUCKET)
+def test_a_failure_before_the_first_batch_is_noted_too(bucket: str) -> None:
+    snapshots = Snapshots(bucket)
 
     snapshots.note_failure(NOW)
 
     assert snapshots.read() == Snapshot.empty(NOW).model_copy(update={"failing_since": NOW})
 
 
-def test_a_failure_that_cannot_be_noted_is_nobodys_business() -> None:
-    Snapshots("elsewhere").note_failure(NOW)
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_a_failure_is_not_noted_in_what_nobody_can_read(bucket: str, body: bytes) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=body)
+
+    Snapshots(bucket).note_failure(NOW)
+
+    assert boto3.client("s3").get_object(Bucket=bucket, Key=KEY)["Body"].read() == body
 
 
-def test_a_batch_of_old_calls_keeps_the_lag_of_the_last_new_ones() -> None:
-    snapshots = Snapshots(BUCKET)
+def test_a_failure_that_cannot_be_noted_is_not_raised(bucket: str, caplog: pytest.LogCaptureFixture) -> None:
+    Snapshots("no-such-bucket").note_failure(NOW)
+
+    assert "failure not noted" in caplog.text
+
+
+def test_a_batch_of_nothing_new_keeps_the_lag_of_the_last_that_had(bucket: str) -> None:
+    snapshots = Snapshots(bucket)
     snapshots.write(taken(3, ingest_lag_s=0.5))
 
     snapshots.write(taken(4))
@@ -91,75 +176,37 @@ def test_a_batch_of_old_calls_keeps_the_lag_of_the_last_new_ones() -> None:
     assert snapshots.read() == taken(4, ingest_lag_s=0.5)
 
 
-@pytest.mark.parametrize("body", [b"", b"{half", b"[]", b'{"version": 1}', b"\xff"])
-def test_one_that_nobody_can_read_is_told_and_replaced(s3: Any, body: bytes) -> None:
-    s3.put_object(Bucket=BUCKET, Key=KEY, Body=body)
-    snapshots = Snapshots(BUCKET)
+def test_one_of_an_earlier_release_is_read(bucket: str) -> None:
+    body = '{"version":7,"taken_at":"2027-01-04T10:00:00Z","totals":{"series":[],"dead_letters":{"not_json":2}}}'
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=body.encode())
 
-    snapshots.note_failure(NOW)
-    with pytest.raises(Unavailable, match="the next batch replaces it"):
-        snapshots.read()
-    snapshots.write(taken(1))
-
-    assert snapshots.read() == taken(1)
-
-
-def test_one_of_the_release_before_is_read() -> None:
-    kept = '{"version":7,"taken_at":"2027-01-04T10:00:00Z","totals":{"series":[],"dead_letters":{"not_json":2}}}'
-    module._s3().put_object(Bucket=BUCKET, Key=KEY, Body=kept.encode())
-
-    told = Snapshots(BUCKET).read()
+    told = Snapshots(bucket).read()
 
     assert told is not None
     assert (told.version, told.totals.open_dead_letters, told.totals.lab, told.ingest_lag_s) == (7, {}, None, None)
 
 
-def test_a_bucket_out_of_reach_is_unavailable_and_is_not_named() -> None:
-    snapshots = Snapshots("elsewhere")
-
-    for work in (snapshots.read, lambda: snapshots.write(taken(1))):
-        with pytest.raises(Unavailable) as refused:
-            work()
-        assert "elsewhere" not in str(refused.value)
-
-
-def test_others_who_write_in_between_are_not_overwritten() -> None:
-    snapshots, others = Snapshots(BUCKET), iter(range(2, 5))
-    replace = Snapshots._replace
-
-    def outrun(self: Snapshots, snapshot: Snapshot, etag: str | None) -> bool:
-        if version := next(others, None):
-            replace(self, taken(version), self._kept()[1])
-        return replace(self, snapshot, etag)
-
-    with mock.patch.object(Snapshots, "_replace", outrun):
-        snapshots.write(taken(9))
-
-    assert snapshots.read() == taken(9)
-
-
-def test_whoever_is_always_outrun_gives_up() -> None:
-    with (
-        mock.patch.object(Snapshots, "_replace", return_value=False) as replace,
-        pytest.raises(Unavailable, match=f"outrun {MAX_TRIES} times"),
-    ):
-        Snapshots(BUCKET).write(taken(1))
-
-    assert replace.call_count == MAX_TRIES
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.permutations(range(1, 7)), st.booleans())
-def test_in_whatever_order_they_come_the_newest_stays(s3: Any, versions: list[int], failing: bool) -> None:
-    s3.delete_object(Bucket=BUCKET, Key=KEY)
-    snapshots, seen = Snapshots(BUCKET), [0]
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)))
+def test_in_whatever_order_they_come_the_newest_stays(bucket: str, versions: list[int], failing: set[int]) -> None:
+    boto3.client("s3").delete_object(Bucket=bucket, Key=KEY)
+    snapshots, seen = Snapshots(bucket), [0]
 
     for version in versions:
         snapshots.write(taken(version))
         kept = snapshots.read()
         seen.append(kept.version if kept else 0)
-        if failing:
+        if version in failing:
             snapshots.note_failure(NOW)
 
     assert seen == sorted(seen)
     assert seen[-1] == 6
+
+
+def test_without_the_condition_an_older_one_would_win(bucket: str) -> None:
+    """The planted fault: what the conditional write is for."""
+    Snapshots(bucket).write(taken(7))
+
+    boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=taken(5).model_dump_json().encode())
+
+    assert Snapshots(bucket).read() == taken(5)
