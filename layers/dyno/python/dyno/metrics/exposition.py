@@ -1,7 +1,7 @@
 """The totals as Prometheus reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, groupby
 
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import BUCKET_BOUNDS_MS, BUCKET_COUNT, EXPOSED_BUCKETS, FAMILIES, Family
@@ -33,11 +33,11 @@ def exposition(snapshot: Snapshot | None, *, release: str, strategy: str, form: 
     if snapshot:
         said |= _calls(snapshot.totals.series) | _pipeline(snapshot) | _lab(snapshot.totals.lab)
         said |= _business(snapshot.totals.observations)
-    heads = (_HEADS.get((family, form)) or head(family, form) for family in said)
-    return (
-        "".join(chain.from_iterable((above, *lines) for above, lines in zip(heads, said.values(), strict=True)))
-        + form.end
-    )
+    text: list[str] = []
+    for family, lines in said.items():
+        text.append(_HEADS.get((family, form)) or head(family, form))
+        text += lines
+    return "".join(text) + form.end
 
 
 def _calls(series: Sequence[SeriesTotal]) -> _Samples:

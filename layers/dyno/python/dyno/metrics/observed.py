@@ -114,7 +114,7 @@ def _family(key: _Key, bases: Mapping[str, int]) -> Family:
 
 
 def _is_birthday(base: str, bases: Collection[str]) -> bool:
-    """Whether it is the name under which OpenMetrics has the moment that another began at."""
+    """Whether OpenMetrics would take it for the moment at which another began to count."""
     return base.endswith("_created") and base.removesuffix("_created") in bases
 
 
