@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import sys
 from typing import Any
 from unittest import mock
@@ -9,8 +10,9 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyno.metrics import catalogue, line
+from dyno.metrics import catalogue, emf
 from dyno.metrics.line import Finished, Lines
+from dyno.metrics.moment import iso
 from dyno.metrics.scrub import storable
 
 LONG = st.integers(0, 20_000).flatmap(lambda size: st.sampled_from('a\0"\\é𝐀\ud800').map(lambda char: char * size))
@@ -41,7 +43,7 @@ def finished(draw: Any, names: Any = METHODS, texts: Any = TEXTS) -> Finished:
         error_type=draw(st.none() | texts),
         error_message=draw(st.none() | texts),
         stack_trace=draw(st.none() | texts),
-        metadata=draw(st.none() | METADATA.map(line._json)),
+        metadata=draw(st.none() | METADATA.map(emf._json)),
         placed=outcome == "success" and draw(st.booleans()),
     )
 
@@ -49,9 +51,13 @@ def finished(draw: Any, names: Any = METHODS, texts: Any = TEXTS) -> Finished:
 def as_powertools_prints_it(strategy: str, release: str, call: Finished) -> str:
     """The line as the real provider writes it: dimensions, the record as its metadata, metrics by the catalogue."""
     provider = AmazonCloudWatchEMFProvider(namespace="Some/Namespace")
-    provider.add_dimension("service", call.service)
-    provider.add_dimension("method", call.method)
-    fields = {
+    names = {"service": call.service, "method": call.method}
+    if all(re.fullmatch("[ -~]+", name) for name in names.values()):
+        for dimension, name in names.items():
+            provider.add_dimension(dimension, name)
+    else:
+        provider.add_dimension("overflow", "true")
+    fields = names | {
         "record": "dyno-call/1",
         "event_id": call.event_id,
         "correlation_id": call.correlation_id,
@@ -59,7 +65,7 @@ def as_powertools_prints_it(strategy: str, release: str, call: Finished) -> str:
         "outcome": call.outcome,
         "success": call.outcome == "success",
         "duration_ms": call.duration_ms,
-        "created_at": json.loads(line._iso(call.at_ns)),
+        "created_at": json.loads(iso(call.at_ns)),
         "parent_event_id": call.parent_event_id,
         "error_type": call.error_type,
         "error_message": call.error_message,
@@ -173,10 +179,10 @@ def test_values_that_look_like_marks_or_formats_are_only_text() -> None:
 def test_templates_do_not_pile_up_under_names_without_end() -> None:
     lines = Lines("prometheus", "N", "")
 
-    for number in range(2 * line.MAX_TEMPLATES + 1):
+    for number in range(2 * emf.MAX_TEMPLATES + 1):
         lines.line(Finished("e-1", "c", None, "S", f"m{number}", "success", 1.0, 10**18))
 
-    assert len(lines._templates) <= line.MAX_TEMPLATES
+    assert len(lines._templates) <= emf.MAX_TEMPLATES
 
 
 def test_a_planted_fault_in_the_template_is_seen() -> None:
@@ -187,3 +193,13 @@ def test_a_planted_fault_in_the_template_is_seen() -> None:
     template.pieces[-1] = template.pieces[-1].replace("0.0", "0")
 
     assert faulty.line(call) != as_powertools_prints_it("cloudwatch", "", call)
+
+
+@given(finished(), st.sampled_from(["cloudwatch", "hybrid", "prometheus"]))
+def test_a_line_has_the_catalogues_fields_and_those_of_its_metrics(call: Finished, strategy: str) -> None:
+    record = json.loads(Lines(strategy, "N", "1.2.3").line(call))
+
+    carried = {metric.name for metric in catalogue.emitted(strategy, call.service, call.method)}
+    own = record.keys() - carried - {"_aws", "overflow"}
+    assert own | {"stack_trace"} == set(catalogue.CALL_FIELDS)
+    assert record.keys() >= carried

@@ -846,7 +846,7 @@ def test_a_broken_request_is_nobody_elses_business() -> None:
 
 
 def test_a_broken_emf_provider_costs_the_emf_and_not_the_line() -> None:
-    provider = "aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch.AmazonCloudWatchEMFProvider"
+    provider = "dyno.metrics.emf.AmazonCloudWatchEMFProvider"
 
     with (
         mock.patch.object(calls, "_lines", None),

@@ -66,7 +66,7 @@ class Call:
 
     def __init__(self, service: str, method: str, block: Block | None, parent: "Call | None") -> None:
         request = current_request()
-        self.event_id = f"{_environment}-{next(_numbers)}"
+        self.event_id = next_event_id()
         self.service = service
         self.method = method
         self.block = block
@@ -108,6 +108,26 @@ def renew() -> None:
 os.register_at_fork(after_in_child=renew)
 
 
+def next_event_id() -> str:
+    """An id that no other call or observation has, of whichever environment."""
+    return f"{_environment}-{next(_numbers)}"
+
+
+def lines() -> Lines:
+    """What makes this environment's lines."""
+    global _lines  # noqa: PLW0603
+    if _lines is None:
+        _lines = Lines.from_env(os.environ)
+    return _lines
+
+
+def write(line: str) -> None:
+    """Print a line."""
+    # In one piece, so that no other writer gets in between, and at once, since the environment may be killed.
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
 def start(service: str, method: str, block: Block | None = None) -> Call | None:
     """Open a call and make it the current one; None if that failed, which is nobody else's business."""
     try:
@@ -138,7 +158,7 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
             if keep:
                 finished.metadata, finished.placed = _told(result)
             try:
-                _write(finished)
+                write(lines().line(finished))
             finally:
                 if call.span is not None:
                     tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
@@ -260,7 +280,7 @@ def close_as_timeout(since_s: float) -> None:
             finished.outcome = "error"
             finished.error_type = "Timeout"
             finished.error_message = "still running when the function was about to be stopped"
-            _write(finished)
+            write(lines().line(finished))
             closed.append((call, finished))
     for call, finished in closed:  # every line first: an exporter may take its time
         tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
@@ -302,13 +322,3 @@ def _told(result: object) -> Summary:
         return summary(result)
     except Exception:  # noqa: BLE001  # a result may fail to tell
         return Summary()
-
-
-def _write(finished: Finished) -> None:
-    global _lines  # noqa: PLW0603
-    if _lines is None:
-        _lines = Lines.from_env(os.environ)
-    line = _lines.line(finished)
-    # In one piece, so that no other writer gets in between, and at once, since the environment may be killed.
-    sys.stdout.write(line)
-    sys.stdout.flush()

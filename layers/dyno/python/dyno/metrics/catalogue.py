@@ -271,12 +271,13 @@ def has_own_series(service: str, method: str) -> bool:
     return service not in METHODS or method in METHODS[service]
 
 
-def emitted(strategy: str, service: str, method: str) -> tuple[CallMetric, ...]:
-    """The CloudWatch metrics a call's line carries under a strategy, in catalogue order."""
+def carried(strategy: str) -> tuple[CallMetric, ...]:
+    """The CloudWatch metrics that calls' lines carry under a strategy, in catalogue order."""
     if strategy == "prometheus":
         return ()
-    return tuple(
-        metric
-        for metric in CALL_METRICS
-        if metric.rides_on(service, method) and (metric.business or strategy == "cloudwatch")
-    )
+    return tuple(metric for metric in CALL_METRICS if metric.business or strategy == "cloudwatch")
+
+
+def emitted(strategy: str, service: str, method: str) -> tuple[CallMetric, ...]:
+    """Those that the line of a call of this method carries."""
+    return tuple(metric for metric in carried(strategy) if metric.rides_on(service, method))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from dyno.metrics.coldstart import note_cold_start
 from dyno.metrics.watchdog import deadline
 from dyno.observability import Request, current_request, incoming, serving
 
@@ -24,6 +25,7 @@ def invocation(event: object, context: Any) -> Iterator[Request]:  # noqa: ANN40
         yield request
         return
     with _deadline(context), serving(request):
+        note_cold_start(context)
         yield request
 
 
