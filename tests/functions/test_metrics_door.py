@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from dyno.metrics import record_business_metric
 from dyno.metrics.catalogue import FAMILIES
 from dyno.metrics.snapshot import KEY
 from functions.allocations import handler as allocations
@@ -167,6 +168,23 @@ def test_an_accept_header_that_comes_in_pieces_is_one(call: Call, lab: Lab, ente
     said = door.handler(event, Context())  # type: ignore[arg-type]
 
     assert said["multiValueHeaders"]["Content-Type"] == ["application/openmetrics-text; version=1.0.0; charset=utf-8"]
+
+
+def test_a_business_metric_is_scraped_in_base_units_under_its_labels(
+    call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wait_ms in (250, 1_250):
+        record_business_metric("PlannerWait", wait_ms, unit="Milliseconds", labels={"site": 'the "north"'})
+    record_business_metric("OpenRequests", 3, kind="gauge")
+    lines = [line for line in capsys.readouterr().out.splitlines() if '"dyno-metric/1"' in line]
+
+    feed([{"id": str(number), "timestamp": 0, "message": line} for number, line in enumerate(lines)])
+
+    samples = exposed(call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER).body)
+    assert {key: value for key, value in samples.items() if key[0].startswith("dyno_business_")} == {
+        ("dyno_business_planner_wait_seconds_total", 'the "north"'): 1.5,
+        ("dyno_business_open_requests",): 3,
+    }
 
 
 def test_a_request_is_seen_as_a_tree(call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]) -> None:
