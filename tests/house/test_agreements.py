@@ -5,16 +5,11 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
-
 from cdk.constructs.api import PROBLEMS
 from cdk.routes import ROUTES, Admission
-from dyno.allocation import service as allocation_service
 from dyno.auth import Permission
 from dyno.errors import DynoError
-from dyno.metrics import service as metrics_service
-from dyno.metrics.catalogue import SERIES_BUDGET, emitted
-from dyno.settings import Settings, Strategy
+from dyno.settings import Settings
 from functions.allocations import handler as allocations
 from functions.metrics import handler as metrics
 
@@ -125,23 +120,6 @@ def test_every_setting_is_given_by_the_infrastructure() -> None:
     given = set(re.findall(r'"([A-Z_]+)"', text)) | {"AWS_REGION"}  # the runtime gives that one
 
     assert {field.name.upper() for field in fields(Settings)} - given == set()
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_cloudwatch_series_stay_within_the_budget(strategy: Strategy) -> None:
-    tracked = {
-        (module.SERVICE, name)
-        for module in (allocation_service, metrics_service)
-        for name, function in vars(module).items()
-        if getattr(function, "__wrapped__", None) and function.__module__ == module.__name__
-    }
-    assert ("AllocationService", "auto_allocate") in tracked
-    assert ("MetricsService", "performance") in tracked
-
-    series = sum(len(emitted(strategy, *call)) for call in tracked)
-
-    assert series <= SERIES_BUDGET
-    assert (series > 0) == (strategy is not Strategy.PROMETHEUS)
 
 
 def test_the_top_level_holds_only_what_belongs_there() -> None:
