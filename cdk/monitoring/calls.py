@@ -1,5 +1,7 @@
 """Calls on the dashboard: the catalogue's metrics where they are emitted, the log where they are not."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
@@ -18,6 +20,21 @@ MADE = "outcome = 'success' and ispresent(metadata.allocation_id) and not ispres
 """How a record line says Source.PLACED, which is no outcome by itself."""
 
 
+COLD_STARTS = (
+    "filter @message like /^REPORT .*Init Duration/",
+    r"parse @logStream /\d\/(?<function>[^\/\[]+)\[/",
+    r"parse @message /Init Duration: (?<init_ms>\S+) ms/",
+    f"stats count(*) as {catalogue.COLD_START.name}, max(init_ms) as slowest_ms by function",
+)
+"""
+What Lambda itself logs of environments that a request waited for.
+
+Source:
+    Lambda Developer Guide, "Configuring CloudWatch log groups": streams of a group that functions share are named
+    YYYY/MM/DD/<function_name>[<function_version>][<execution_environment_GUID>].
+"""
+
+
 def shown(strategy: Strategy) -> tuple[catalogue.CallMetric, ...]:
     """The catalogue's metrics that some call emits under a strategy; no other may be on a dashboard or an alarm."""
     return tuple(metric for metric in catalogue.CALL_METRICS if _emitters(metric, strategy))
@@ -27,7 +44,8 @@ def widgets(strategy: Strategy, namespace: str, log_group: logs.ILogGroup) -> li
     """One graph per metric that is emitted, and the log's own account of what is not."""
     graphs: list[cloudwatch.IWidget] = [_graph(metric, strategy, namespace) for metric in shown(strategy)]
     missing = [metric for metric in catalogue.CALL_METRICS if metric not in shown(strategy)]
-    return graphs + [_query(metric, log_group) for metric in missing] + [_failures(log_group)]
+    queries = [_query(metric, log_group) for metric in missing]
+    return [*graphs, *queries, _cold_starts(strategy, namespace, log_group), _failures(log_group)]
 
 
 def metric_of(
@@ -62,7 +80,14 @@ def _graph(metric: catalogue.CallMetric, strategy: Strategy, namespace: str) -> 
             for statistic in _statistics(metric)
         ]
     else:
-        series = [_search(metric, namespace, statistic) for statistic in _statistics(metric)]
+        searches = [_search(metric.name, catalogue.DIMENSIONS, namespace, each) for each in _statistics(metric)]
+        series = [*searches, *(_overflow(metric, namespace, each) for each in _statistics(metric))]
+    return _widget(metric, series)
+
+
+def _widget(
+    metric: catalogue.CallMetric | catalogue.FunctionMetric, series: list[cloudwatch.IMetric]
+) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title=metric.name,
         left=series,
@@ -71,14 +96,39 @@ def _graph(metric: catalogue.CallMetric, strategy: Strategy, namespace: str) -> 
     )
 
 
-def _search(metric: catalogue.CallMetric, namespace: str, statistic: str) -> cloudwatch.MathExpression:
-    """Every method's series of a metric, those of services yet to come included."""
-    series = f'{{{namespace},{",".join(catalogue.DIMENSIONS)}}} MetricName="{metric.name}"'
+def _search(name: str, dimensions: Sequence[str], namespace: str, statistic: str) -> cloudwatch.MathExpression:
+    """Every series of a metric that has these dimensions, those of services yet to come included."""
+    series = f'{{{namespace},{",".join(dimensions)}}} MetricName="{name}"'
     return cloudwatch.MathExpression(
         expression=f"SEARCH('{series}', '{statistic}', {PERIOD.to_seconds():.0f})",
         label=statistic,
         period=PERIOD,
         using_metrics={},
+    )
+
+
+def _overflow(metric: catalogue.CallMetric, namespace: str, statistic: str) -> cloudwatch.Metric:
+    """The one series of all that have none of their own."""
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=metric.name,
+        dimensions_map=catalogue.OVERFLOW,
+        statistic=statistic,
+        period=PERIOD,
+        label=f"all others {statistic}",
+    )
+
+
+def _cold_starts(strategy: Strategy, namespace: str, log_group: logs.ILogGroup) -> cloudwatch.IWidget:
+    metric = catalogue.COLD_START
+    if strategy is Strategy.CLOUDWATCH:
+        return _widget(metric, [_search(metric.name, (catalogue.FUNCTION_DIMENSION,), namespace, "Sum")])
+    return cloudwatch.LogQueryWidget(
+        title=f"{metric.name}, from the log",
+        log_group_names=[log_group.log_group_name],
+        query_lines=list(COLD_STARTS),
+        view=cloudwatch.LogQueryVisualizationType.TABLE,
+        width=THIRD,
     )
 
 

@@ -1,12 +1,17 @@
 """The dashboard and its alarms: nothing without a source, under any strategy."""
 
+import json
+import re
+
 import pytest
 
 from cdk.monitoring.calls import shown
 from cdk.options import Strategy
 from dyno.metrics import catalogue
+from dyno.metrics.line import Finished, Lines
 from tests.infrastructure import checks
-from tests.infrastructure.template import Template, Templates, only, resources, text
+from tests.infrastructure.template import Template, Templates, only, references, resources, text
+from tests.unit.metrics.cloudwatch import points
 
 NAMESPACE = catalogue.NAMESPACE
 OPERATIONAL = {metric.name for metric in catalogue.CALL_METRICS if not metric.business}
@@ -15,7 +20,8 @@ OPERATIONAL = {metric.name for metric in catalogue.CALL_METRICS if not metric.bu
 def emitted(strategy: str) -> set[str]:
     """What finished calls put out, by the catalogue's own word."""
     calls = {call for metric in catalogue.CALL_METRICS for call in metric.methods} | {catalogue.AUTO_ALLOCATE}
-    return {metric.name for call in calls for metric in catalogue.emitted(strategy, *call)}
+    cold_starts = {catalogue.COLD_START.name} if strategy == "cloudwatch" else set()
+    return cold_starts | {metric.name for call in calls for metric in catalogue.emitted(strategy, *call)}
 
 
 def queries(template: Template) -> list[str]:
@@ -50,11 +56,12 @@ def test_an_alarm_on_an_unknown_metric_would_be_found(aws: Templates) -> None:
 
 
 def test_what_no_metric_says_the_log_does(each: Templates, strategy: str) -> None:
-    missing = {metric.name for metric in catalogue.CALL_METRICS} - emitted(strategy)
+    missing = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START)} - emitted(strategy)
     titles = {widget["title"] for widget in checks.dashboard(each.monitoring) if widget["type"] == "log"}
 
     assert {title.removesuffix(", from the log") for title in titles} - {"Recent calls that broke"} == missing
-    assert all(f"record = '{catalogue.RECORD}'" in query for query in queries(each.monitoring))
+    of_calls = [query for query in queries(each.monitoring) if "Init Duration" not in query]
+    assert all(f"record = '{catalogue.RECORD}'" in query for query in of_calls)
     assert all("CallLog" in query for query in queries(each.monitoring))
 
 
@@ -64,6 +71,92 @@ def test_the_log_counts_bookings_made_and_no_replays(each: Templates, strategy: 
     assert len(counting) == (catalogue.ALLOCATIONS.name not in emitted(strategy))
     assert all("ispresent(metadata.allocation_id) and not ispresent(metadata.replayed)" in query for query in counting)
     assert all("outcome = 'success'" in query for query in counting)
+
+
+Watched = set[tuple[str, frozenset[str]]]
+"""Metrics with the names of the dimensions they are told apart by."""
+
+
+def told_apart(template: Template) -> Watched:
+    """What the dashboard's graphs look for in our namespace."""
+    found: Watched = set()
+    for metric in (metric for widget in checks.dashboard(template) for metric in widget.get("metrics", ())):
+        if isinstance(metric[0], dict):
+            [(dimensions, name)] = re.findall(
+                rf"\{{{NAMESPACE},([^}}]+)\}} MetricName=\"(\w+)\"", metric[0]["expression"]
+            )
+            found.add((name, frozenset(dimensions.split(","))))
+        elif metric[0] == NAMESPACE:
+            values = [value for value in metric[2:] if isinstance(value, str)]
+            found.add((metric[1], frozenset(values[::2])))
+    return found
+
+
+def carried(strategy: str) -> Watched:
+    """What lines carry: of a method of ours with series of its own, of one without, and of a cold start."""
+    lines = Lines(strategy, NAMESPACE, "")
+    calls = [catalogue.AUTO_ALLOCATE, (catalogue.ALLOCATION_SERVICE, "unheard_of")]
+    written = [lines.line(Finished("e", "c", None, *call, "success", 1.0, 10**18)) for call in calls]
+    taken = [point for line in [*written, lines.cold_start("door") or "{}"] for point in points(line)]
+    return {(point.name, frozenset(name for name, _ in point.dimensions)) for point in taken}
+
+
+def test_the_graphs_look_for_what_lines_carry_and_for_nothing_else(each: Templates, strategy: str) -> None:
+    assert told_apart(each.monitoring) == carried(strategy)
+
+
+@pytest.mark.parametrize("dimension", ["overflow", "function", "method"])
+def test_a_graph_that_looks_by_another_dimension_would_be_found(aws: Templates, dimension: str) -> None:
+    spoilt = json.loads(json.dumps(aws.monitoring).replace(dimension, "else"))
+
+    assert told_apart(spoilt) != carried("cloudwatch")
+
+
+REPORT = (
+    "REPORT RequestId: 3604209a-e9a3-11e6-939a-754dd98c7be3\tDuration: 12.34 ms\tBilled Duration: 13 ms\t"
+    "Memory Size: 1024 MB\tMax Memory Used: 128 MB\tInit Duration: 456.78 ms\t"
+)
+STREAM = "2027/01/04/DynoAgent-Service-AllocationsFunction-AbC[$LATEST]3893xmpl7fac4485b47bb75b671a283c"
+
+
+def test_the_log_knows_a_cold_start_from_lambdas_own_report(each: Templates, strategy: str) -> None:
+    asked = [query for query in queries(each.monitoring) if "Init Duration" in query]
+
+    assert len(asked) == (strategy != "cloudwatch")
+    for query in asked:
+        begins, stream, duration = (re.compile(each.replace("(?<", "(?P<")) for each in re.findall(r"/(.+)/", query))
+        assert begins.search(REPORT)
+        assert not begins.search(REPORT.replace("Init", "Restore"))
+        assert not begins.search('{"message":"REPORT of the Init Duration"}')
+        assert stream.findall(STREAM) == ["DynoAgent-Service-AllocationsFunction-AbC"]
+        assert duration.findall(REPORT) == ["456.78"]
+
+
+def series_budgets(template: Template) -> list[int]:
+    """What each function may that logs where calls are logged."""
+    default = catalogue.SERIES_BUDGET_PER_FUNCTION
+    return [
+        int(function["Properties"]["Environment"]["Variables"].get("METRICS_SERIES_BUDGET", default))
+        for function in resources(template, "AWS::Lambda::Function").values()
+        if any(name.startswith("CallLog") for name in references(function["Properties"].get("LoggingConfig", {})))
+    ]
+
+
+def test_the_functions_that_measure_calls_share_the_series_budget(aws: Templates) -> None:
+    budgets = series_budgets(aws.service)
+
+    assert len(budgets) >= 2
+    assert sum(budgets) <= catalogue.SERIES_BUDGET
+
+
+def test_a_third_function_that_takes_its_full_share_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    functions = resources(spoilt, "AWS::Lambda::Function")
+    spoilt["Resources"]["Another"] = next(
+        function for name, function in functions.items() if name.startswith("Allocations")
+    )
+
+    assert sum(series_budgets(spoilt)) > catalogue.SERIES_BUDGET
 
 
 def test_operational_metrics_are_shown_by_the_cloudwatch_strategy_alone() -> None:
