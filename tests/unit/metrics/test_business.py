@@ -2,6 +2,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from unittest import mock
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from dyno.metrics import business, calls, catalogue, record_business_metric, track_performance
 from dyno.metrics.business import WrongMetricError
+from dyno.metrics.intake import sort_out
 from dyno.metrics.line import Lines
-from dyno.metrics.model import Observation
+from dyno.metrics.model import LogEvent, Observation
 from dyno.observability import Request, serving
 from tests.unit.metrics.cloudwatch import points
 from tests.unit.metrics.recording import recording
@@ -84,6 +86,15 @@ def test_what_may_be_recorded_can_be_stored_and_shown(value: float, labels: dict
     stored = Observation.model_validate_json(lines.lines[0])
     assert (stored.value, stored.labels, stored.unit) == (value, labels, unit)
     assert len(lines.lines[0]) <= 16_000
+
+
+def test_ingest_takes_the_line_for_what_it_is() -> None:
+    with recording() as lines:
+        record_business_metric("Scans", labels={"site": "Köln"})
+
+    assert f'"{catalogue.RECORD}"' in lines.lines[0]  # the subscription's term
+    batch = sort_out([LogEvent(message=lines.lines[0])], now=datetime.now(UTC), retention_days=30)
+    assert (len(batch.observations), batch.records, batch.letters) == (1, [], [])
 
 
 def test_the_longest_line_is_within_its_bound() -> None:
