@@ -104,6 +104,15 @@ def test_the_longest_line_is_within_its_bound() -> None:
         record_business_metric("M" * 100, 2.0**360, unit="Megabytes/Second", labels=labels)
 
     assert 8_000 < len(lines.lines[0]) <= 16_000
+    Observation.model_validate_json(lines.lines[0])
+
+
+def test_a_request_that_says_nothing_is_no_reason_not_to_store_it() -> None:
+    with recording() as lines, serving(Request("", "")):
+        record_business_metric("Scans")
+
+    stored = Observation.model_validate_json(lines.lines[0])
+    assert (stored.correlation_id, stored.sub) == (stored.event_id, None)
 
 
 def test_it_is_part_of_the_request_and_the_call_it_is_recorded_in() -> None:

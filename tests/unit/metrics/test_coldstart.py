@@ -1,6 +1,3 @@
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -94,17 +91,11 @@ def test_whatever_fails_in_it_the_invocation_goes_on() -> None:
         assert request.correlation_id == "lambda-id"
 
 
-def test_it_does_not_take_a_dimension_from_the_environment() -> None:
-    program = """
-from dyno.metrics.coldstart import note_cold_start
-class Context:
-    function_name = "f"
-note_cold_start(Context())
-"""
-    environment = {"POWERTOOLS_SERVICE_NAME": "dyno", "METRICS_STRATEGY": "cloudwatch"}
+def test_it_does_not_take_a_dimension_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "dyno")
 
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    with recording() as lines:
+        note_cold_start(Context())
 
-    said = json.loads(done.stdout)
-    assert said["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["function"]]
-    assert "service" not in said
+    assert lines.one["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["function"]]
+    assert "service" not in lines.one

@@ -1,4 +1,5 @@
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -182,8 +183,22 @@ def test_every_method_of_the_catalogue_has_its_own_under_the_default_budget(warn
     warned.assert_not_called()
 
 
-def test_threads_that_come_at_once_stay_within_the_budget() -> None:
-    for _ in range(50):
+class Slow:
+    """A number that takes its time, so that another thread comes in between."""
+
+    def __get__(self, instance: Series, owner: type) -> int:
+        left: int = instance.__dict__["left"]
+        time.sleep(0.0005)
+        return left
+
+    def __set__(self, instance: Series, left: int) -> None:
+        instance.__dict__["left"] = left
+
+
+def test_threads_that_come_at_once_stay_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Series, "_left", Slow(), raising=False)
+
+    for _ in range(5):
         shared = Series(10)
         with ThreadPoolExecutor(8) as pool:
             got = list(pool.map(lambda number, shared=shared: shared.hold(["M"], {"n": str(number)}), range(64)))
