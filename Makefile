@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lock check test
+.PHONY: help lock check test bench
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
@@ -36,6 +36,9 @@ check: .venv/ready ## Format, lint, types, import rules
 test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool leaves that out
 	@python -m pytest -n 2 --dist loadgroup --ignore tests/e2e
 	@python -m pytest tests/e2e
+
+bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation for one, ARGS="--strict"
+	@python -m tests.benchmarks $(ROW) $(ARGS)
 
 # This machine
 

@@ -1,0 +1,5 @@
+"""Every row, in the order they are measured in; a new one is a module with a ROW, and a line here."""
+
+from tests.benchmarks.rows import coldstart, exposition, ingest, instrumentation, reports
+
+ROWS = (instrumentation.ROW, exposition.ROW, coldstart.ROW, ingest.ROW, reports.ROW)

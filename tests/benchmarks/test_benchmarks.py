@@ -1,0 +1,246 @@
+"""The benchmarks work: every row runs as short as it can, and nothing here asks how fast."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from dyno.metrics import store
+from tests.benchmarks.__main__ import main
+from tests.benchmarks.database import SUPERUSER, Server
+from tests.benchmarks.dataset import fill
+from tests.benchmarks.peers import writing
+from tests.benchmarks.result import Result
+from tests.benchmarks.rounds import measure
+from tests.benchmarks.row import Contender, Effort, Goal, Role, Row
+from tests.benchmarks.rows import ROWS, exposition, ingest, instrumentation
+from tests.benchmarks.stdout import stdout_to_nowhere, written
+
+
+def a_row(*contenders: Contender, goals: Sequence[Goal] = (), name: str = "sorting") -> Row:
+    """A row whose contenders need nothing."""
+
+    @contextmanager
+    def given(_effort: Effort) -> Iterator[Sequence[Contender]]:
+        yield contenders
+
+    return Row(name, "How long does it take?", "µs", given, goals)
+
+
+def giving(*figures: float) -> Callable[[], float]:
+    """A sample that gives these, one after the other."""
+    return iter(figures).__next__
+
+
+def measured(row: Row, effort: Effort) -> Result:
+    return measure(row, effort, lambda _taken, _of: None)
+
+
+def broken() -> float:
+    raise RuntimeError("out of order")
+
+
+OURS = Contender("ours", Role.OURS, lambda: 2.0)
+PEER = Contender("peer", Role.PEER, lambda: 8.0)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_row_runs_and_gives_what_its_goals_are_about(row: Row) -> None:
+    result = measured(row, Effort(rounds=1, short=True))
+
+    labels = [contender.label for contender in result.contenders]
+    assert len(set(labels)) == len(labels)
+    assert all(len(figures) == 1 and isfinite(figures[0]) for figures in result.taken.values())
+    assert row.goals
+    assert all(isfinite(result.judged(goal)) for goal in row.goals)
+    assert {Role.OURS, Role.FLOOR} <= {contender.role for contender in result.contenders}
+
+
+def test_every_round_has_every_contender_once_and_begins_with_another() -> None:
+    order: list[str] = []
+
+    def noting(name: str) -> Contender:
+        def sample() -> float:
+            order.append(name)
+            return 1.0
+
+        return Contender(name, Role.PEER, sample)
+
+    measured(a_row(*map(noting, "abc")), Effort(rounds=3))
+
+    assert "".join(order) == "abcbcacab"
+
+
+def test_a_ratio_compares_within_each_round() -> None:
+    ours = Contender("ours", Role.OURS, giving(1, 20, 3))
+    peer = Contender("peer", Role.PEER, giving(2, 100, 9))
+
+    result = measured(a_row(ours, peer), Effort(rounds=3))
+
+    assert result.ratio("peer", "ours") == 3  # of 2, 5 and 3; the ratio of the medians would be 9 / 3
+    assert result.figure("peer") == 9
+
+
+def test_what_is_taken_off_is_of_the_same_round() -> None:
+    nothing = Contender("nothing", Role.NOTHING, giving(1, 5, 1))
+    ours = Contender("ours", Role.OURS, giving(3, 9, 4), net_of="nothing")
+
+    result = measured(a_row(nothing, ours), Effort(rounds=3))
+
+    assert result.figures("ours") == [2, 4, 3]
+
+
+def test_the_floor_of_a_case_is_what_its_others_are_compared_with() -> None:
+    floors = [Contender("floor", Role.FLOOR, lambda: 2.0, "small"), Contender("floor", Role.FLOOR, lambda: 4.0, "big")]
+    ours = [Contender("ours", Role.OURS, lambda: 8.0, "small"), Contender("ours", Role.OURS, lambda: 8.0, "big")]
+
+    result = measured(a_row(*floors, *ours), Effort(rounds=1))
+
+    assert [result.over_floor(contender) for contender in result.contenders] == [None, None, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("goal", "status"),
+    [
+        (Goal("ours", at_most=2), 0),
+        (Goal("ours", at_most=1.9), 1),
+        (Goal("peer", over="ours", at_least=4), 0),
+        (Goal("peer", over="ours", at_least=4.1), 1),
+    ],
+)
+def test_a_missed_goal_is_named_and_fails_only_those_who_are_strict(
+    goal: Goal, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [a_row(OURS, PEER, goals=[goal])]
+
+    assert main(["--strict"], rows, tmp_path) == status
+    assert main([], rows, tmp_path) == 0
+
+    assert ("missed\n" in capsys.readouterr().out) == bool(status)
+
+
+def test_a_row_that_breaks_is_told_and_leaves_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [a_row(Contender("ours", Role.OURS, broken), name="broken"), a_row(OURS, name="sound")]
+
+    status = main([], rows, tmp_path)
+
+    assert status == 1
+    (file,) = tmp_path.iterdir()
+    assert [row["name"] for row in json.loads(file.read_text())["rows"]] == ["sound"]
+    assert "out of order" in capsys.readouterr().out
+
+
+def test_one_row_may_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [a_row(Contender("ours", Role.OURS, broken), name="broken"), a_row(OURS, name="sound")]
+
+    assert main(["sound"], rows, tmp_path) == 0
+    with pytest.raises(SystemExit):
+        main(["unsound"], rows, tmp_path)
+
+    assert "there is no row unsound" in capsys.readouterr().err
+
+
+def test_everything_is_kept(tmp_path: Path) -> None:
+    ours = Contender("ours", Role.OURS, giving(*range(1, 8)), "small", note="in place")
+
+    main(["--rounds", "7"], [a_row(ours, goals=[Goal("ours, small", at_most=5)])], tmp_path)
+
+    (file,) = tmp_path.iterdir()
+    kept = json.loads(file.read_text())
+    assert kept["command"] == "--rounds 7"
+    assert {"cpu", "cores", "python", "versions"} <= kept["machine"].keys()
+    (row,) = kept["rows"]
+    assert row["contenders"][0]["rounds"] == [1, 2, 3, 4, 5, 6, 7]
+    assert (row["contenders"][0]["median"], row["goals"][0]["met"]) == (4, True)
+
+
+def test_what_is_short_is_not_kept(tmp_path: Path) -> None:
+    main(["--short"], [a_row(OURS)], tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_that_is_not_what_powertools_writes_is_noticed() -> None:
+    with instrumentation.told_nothing(), stdout_to_nowhere() as nowhere:
+        line = written(instrumentation.Planner().plan, nowhere)
+    instrumentation.check_powertools_writes_it_so(line)
+
+    with pytest.raises(instrumentation.Differs):
+        instrumentation.check_powertools_writes_it_so(line.replace('"Errors":[0.0]', '"Errors":[0]'))
+
+
+def test_an_exposition_that_counts_otherwise_is_noticed() -> None:
+    lines = exposition.exposed(exposition.snapshot(3))
+    exposition.check_same(lines, lines)
+
+    with pytest.raises(exposition.Differs):
+        exposition.check_same(lines, lines.replace("} 4", "} 5", 1))
+
+
+@pytest.fixture
+def server(server_port: int) -> Server:
+    return Server(server_port)
+
+
+def test_a_way_that_loses_a_record_is_noticed(server: Server) -> None:
+    server.keep(ingest.MONTH, "", partial(ingest.fill_month, rows=100))
+    ours = next(way for way in ingest.BATCHWISE if way.counted)
+    ingest.check_same(server, [ours, ours])
+
+    with pytest.raises(ingest.Differs, match="rows"):
+        ingest.check_same(server, [ours, replace(ours, prepare=lambda batch: writing.as_json(batch[1:]))])
+
+
+def test_a_way_that_counts_in_another_bucket_is_noticed(server: Server) -> None:
+    server.keep(ingest.MONTH, "", partial(ingest.fill_month, rows=100))
+    ours = next(way for way in ingest.BATCHWISE if way.counted)
+
+    with pytest.raises(ingest.Differs, match="counts"):
+        ingest.check_same(server, [ours, replace(ours, counted=ours.counted.replace("number - 1", "number"))])
+
+
+def rollups(connection: Connection) -> list[Any]:
+    """Hours and totals, each sum to the microsecond that all durations have."""
+    return [
+        connection.exec_driver_sql(
+            "select to_jsonb(r) || jsonb_build_object('duration_ms_sum', round(duration_ms_sum::numeric, 3)) as counted"
+            f" from {table} r order by counted"
+        ).all()
+        for table in ("metrics_hourly", "metrics_totals")
+    ]
+
+
+def test_what_is_filled_in_is_what_ingest_would_have_counted(server: Server, template: str) -> None:
+    with server.copied(template) as database, server.connected(SUPERUSER, database) as connection:
+        fill(connection, 2_000, datetime(2027, 1, 4, 10, tzinfo=UTC))
+        records = connection.exec_driver_sql(
+            "select (to_jsonb(m) || jsonb_build_object('service', service_name, 'method', method_name))::text"
+            " from metrics m"
+        )
+        lines, filled = records.scalars().all(), rollups(connection)
+
+    with server.copied(template) as database, server.connected(SUPERUSER, database) as connection:
+        store.ingest(connection, lines, [])
+        counted = rollups(connection)
+        connection.exec_driver_sql("update metrics_totals set calls = calls + 1 where method_name = 'calls'")
+        planted = rollups(connection)
+
+    assert filled == counted != planted
+    assert [len(table) for table in filled] > [100, 20]
+
+
+def test_a_database_is_filled_once_until_what_fills_it_changes(server: Server) -> None:
+    filled: list[Connection] = []
+
+    for made_by in ("first", "first", "second"):
+        server.keep("kept", made_by, filled.append)
+
+    assert len(filled) == 2
