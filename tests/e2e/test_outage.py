@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -40,6 +41,7 @@ class Database:
     @classmethod
     def made(cls) -> "Database":
         instance = Instance.named("test-outage")
+        shutil.rmtree(instance.folder, ignore_errors=True)
         database = cls(instance, instance.ports().database, Family(instance))
         database.start()
         by_connection({"DATABASE_HOST": LOOPBACK, "DATABASE_PORT": str(database.port), "DATABASE_NAME": "dyno"})
@@ -74,6 +76,7 @@ def database(site: Site) -> Iterator[Database]:
     finally:
         point(site, before)
         database.family.stop()
+        shutil.rmtree(database.instance.folder)
 
 
 def point(site: Site, port: str) -> str:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from cdk.local import aws
-from tests.e2e.site import SHOWS_S, Site, eventually, in_days
+from tests.e2e.site import Site, eventually, in_days
 
 CARRIED: dict[str, set[str]] = {
     "cloudwatch": {"Duration", "Errors", "Rejections", "Allocations"},
@@ -38,7 +38,7 @@ def calls(strategy: str, site: Site) -> list[dict[str, Any]]:
                 "/allocations/auto", json=body | {"backup": False}, headers={"X-Correlation-Id": known_by}
             )
             assert answer.status_code == status
-    eventually(lambda: site.rows_of(known_by), lambda rows: rows == 2, SHOWS_S)
+    eventually(lambda: site.rows_of(known_by), lambda rows: rows == 2)  # ingest is cold
     lines = [json.loads(line) for line in site.record_lines() if f'"{known_by}"' in line]
     return [line for line in lines if line["method"] == "auto_allocate"]
 
