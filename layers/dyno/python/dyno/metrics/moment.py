@@ -2,7 +2,7 @@
 
 import time
 
-_second = (0, "")
+_second = ("", "")
 
 
 def iso(at_ns: int) -> str:
@@ -14,8 +14,8 @@ def iso(at_ns: int) -> str:
     """
     # Formatting a date costs more than the rest of the line, so it is done once a second.
     global _second  # noqa: PLW0603
-    at_s, rest_ns = divmod(at_ns, 1_000_000_000)
-    known = _second
+    digits = str(at_ns // 1000).zfill(7)
+    at_s, known = digits[:-6], _second
     if known[0] != at_s:
-        _second = known = (at_s, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s)))
-    return f'"{known[1]}.{rest_ns // 1000:06d}Z"'
+        _second = known = (at_s, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(at_s))))
+    return f'"{known[1]}.{digits[-6:]}Z"'

@@ -194,7 +194,7 @@ class Tracker:
         module = str(getattr(function, "__module__", ""))
         owner = str(getattr(function, "__qualname__", "")).rpartition(".")[0]
         if self._service is None and owner and not owner.endswith("<locals>"):
-            return _ByClass(module, owner)
+            return _ByClass(module, owner).name
         service = self._service or module.rpartition(".")[2]
         return lambda _args: service
 
@@ -236,20 +236,26 @@ class _ByClass:
         self._owner = owner
         self._known: dict[type, str] = {}
 
-    def __call__(self, args: tuple[Any, ...]) -> str:
+    def name(self, args: tuple[Any, ...]) -> str:
+        """The name, by a call's positional arguments."""
         try:
             first = args[0]
-            # type(), not isinstance(): a proxy that says it is a class may be anything.
-            kind = first if issubclass(type(first), type) else type(first)
-            return self._known.get(kind) or self._learn(kind)
+            return self._known.get(type(first)) or self._of(first)
         except Exception:  # noqa: BLE001  # no argument, or a metaclass that refuses to be looked at
             return self._written_in()
 
+    def _of(self, first: Any) -> str:  # noqa: ANN401  # whatever stands first
+        # type(), not isinstance(): a proxy that says it is a class may be anything.
+        kind = first if issubclass(type(first), type) else type(first)
+        return self._known.get(kind) or self._learn(kind)
+
     def _learn(self, kind: type) -> str:
+        ours = any((base.__module__, base.__qualname__) == (self._module, self._owner) for base in kind.__mro__)
+        name = kind.__name__ if ours else self._written_in()
         if len(self._known) >= MAX_KNOWN_CLASSES:
             self._known.clear()
-        ours = any((base.__module__, base.__qualname__) == (self._module, self._owner) for base in kind.__mro__)
-        self._known[kind] = name = kind.__name__ if ours else self._written_in()
+        if not issubclass(kind, type):  # or its instances, which are classes, would all go by its name
+            self._known[kind] = name
         return name
 
     def _written_in(self) -> str:
