@@ -1,7 +1,6 @@
 """Calls in progress: each opened once, closed once, and written by whoever closes it."""
 
 import os
-import secrets
 import sys
 import time
 import traceback
@@ -87,7 +86,7 @@ class Call:
 
 _current: ContextVar[Call | None] = ContextVar("dyno_call", default=None)
 _open: dict[str, Call] = {}
-_environment = secrets.token_hex(8)
+_environment = os.urandom(8).hex()  # what `secrets` would give, without its imports: hashlib costs a cold start
 _numbers = count(1)
 _lines: Lines | None = None
 
@@ -100,7 +99,7 @@ def renew() -> None:
     duplicates.
     """
     global _environment, _lines  # noqa: PLW0603
-    _environment = secrets.token_hex(8)
+    _environment = os.urandom(8).hex()
     _lines = None
     _open.clear()
 

@@ -1,8 +1,8 @@
 """What a line carries for CloudWatch: made by Powertools once of a kind, and kept as a template for the others."""
 
 import json
+import os
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Emf:
             slots: Names of what is filled in, in the order in which it stands on the line: "timestamp", fields, and
                 "metric" for the metric without a value. What a line does not have is filled with "".
         """
-        mark = secrets.token_hex(8)
+        mark = os.urandom(8).hex()
         whole = {name: mark + name if field is SLOT else field for name, field in fields.items()}
         if metrics:
             with suppress(Exception):  # a line without EMF is worth more than no line
