@@ -1,4 +1,5 @@
 import itertools
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -87,6 +88,10 @@ def test_each_counts_once_however_often_it_is_delivered(
         {"labels": {"site": 1}},
         {"labels": {"site": ""}},
         {"name": ""},
+        {"name": "no PascalCase"},
+        {"labels": {"a-b": "c"}},
+        {"labels": {f"l{number}": "x" for number in range(6)}},
+        {"value": -1.0},
         {"event_id": "?"},
         {"created_at": "yesterday"},
     ],
@@ -111,3 +116,19 @@ def test_the_planted_fault_a_duplicate_that_counts_again_is_caught(pipeline: Pip
         pipeline.run(source)
 
     assert [value for *_, value in shown(pipeline)] == [2.0]
+
+
+def test_the_widest_observation_fits_into_its_key(pipeline: Pipeline) -> None:
+    four_bytes_each = random.Random(1)  # what repeats would be compressed
+    labels = {
+        f"l{number}{'x' * 48}": "".join(chr(four_bytes_each.randrange(0x20000, 0x2A000)) for _ in range(100))
+        for number in range(5)
+    }
+
+    told = pipeline.ingest(
+        logged(
+            [observation("o-1", name="X" * 100, unit="Terabytes/Second", kind="counter", value=2.0**360, labels=labels)]
+        )
+    )
+
+    assert told.observations == 1

@@ -194,19 +194,20 @@ SERIES = st.lists(
     max_size=5,
     unique_by=lambda each: each[:2],
 )
+# What intake lets through.
 OBSERVATIONS = st.lists(
     st.builds(
         ObservationTotal,
-        name=st.sampled_from(
-            ["Scans", "ScansCreated", "SCANS", "ScansTotal", "Scans\n", "ScansSeconds", "L", "été", ""]
-        )
-        | NASTY,
+        name=st.sampled_from(["Scans", "ScansCreated", "SCANS", "ScansTotal", "ScansSeconds", "L"])
+        | st.from_regex(r"[A-Z][A-Za-z0-9]{0,99}", fullmatch=True),
         kind=st.sampled_from(["counter", "gauge"]),
-        unit=st.sampled_from(["Count", "None", "Seconds", "Milliseconds", "Percent", "Kilobits/Second"]) | NASTY,
+        unit=st.sampled_from(["Count", "None", "Seconds", "Milliseconds", "Percent", "Kilobits/Second", "Furlongs"]),
         labels=st.dictionaries(
-            st.sampled_from(["site", "le", "_x", "__x", "a-b", "1a", ""]) | NASTY, NASTY, max_size=3
+            st.sampled_from(["site", "le", "x"]) | st.from_regex(r"[a-z][a-z0-9_]{0,49}", fullmatch=True),
+            NASTY,
+            max_size=3,
         ),
-        value=st.floats(-1e300, 1e300, allow_nan=False) | st.sampled_from([0.0, -1.0, 3.0, 1e300, 5e-324]),
+        value=st.floats(0, 2.0**360) | st.sampled_from([0.0, 3.0, 5e-324]),
     ),
     max_size=12,
     unique_by=lambda each: (each.name, each.kind, each.unit, tuple(sorted(each.labels.items()))),
@@ -240,13 +241,12 @@ def check_forms_agree(kept: Snapshot, found: list[tuple[str, str, dict[int, int]
 
 
 @given(OBSERVATIONS)
-def test_business_metrics_are_all_shown_or_counted_as_left_out(observations: list[ObservationTotal]) -> None:
+def test_business_metrics_are_all_shown(observations: list[ObservationTotal]) -> None:
     kept = snapshot({"observations": ordered(observations)})
 
-    told = samples(kept)
+    shown = [name for name, _ in samples(kept) if name.startswith("dyno_business_")]
 
-    shown = [name for name, _ in told if name.startswith("dyno_business_")]
-    assert len(shown) + told["dyno_observations_left_out", ()] == len(observations)
+    assert len(shown) == len(observations)
 
 
 @given(NASTY, OBSERVATIONS)
@@ -296,12 +296,6 @@ def test_the_planted_fault_a_label_that_is_not_escaped_is_caught(
         (observation("Utilisation", kind="gauge", unit="Percent", value=55), {"utilisation_ratio": 0.55}),
         (observation("Backlog", kind="gauge", unit="Furlongs", value=5), {"backlog": 5}),
         (observation(labels={"site": "north", "cell": "3"}), {"vehicles_scanned_total cell=3 site=north": 1}),
-        (observation("vehicles scanned"), {}),
-        (observation("Vehicles_Scanned"), {}),
-        (observation(labels={"__name__": "x"}), {}),
-        (observation(labels={"a-b": "x"}), {}),
-        (observation(value=-1), {}),
-        (observation(kind="gauge", unit="Terabytes", value=1e300), {}),
     ],
     ids=str,
 )
@@ -311,7 +305,6 @@ def test_a_business_metric_is_named_as_prometheus_would_have_it(
     kept = snapshot({"observations": [recorded]})
 
     assert named(kept) == shown
-    assert samples(kept)["dyno_observations_left_out", ()] == 1 - len(shown)
 
 
 def test_every_unit_of_cloudwatch_that_is_one_has_a_base_unit() -> None:

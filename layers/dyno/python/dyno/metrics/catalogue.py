@@ -196,9 +196,6 @@ INGEST_FAILING_SINCE = Family(
     "dyno_ingest_failing_since_seconds", Kind.GAUGE, "When ingest began to fail, in Unix time; 0 while it does not."
 )
 SNAPSHOT_TIMESTAMP = Family("dyno_snapshot_timestamp_seconds", Kind.GAUGE, "When these numbers were taken.")
-OBSERVATIONS_LEFT_OUT = Family(
-    "dyno_observations_left_out", Kind.GAUGE, "Series of business metrics that Prometheus would not take."
-)
 BUILD_INFO = Family("dyno_build_info", Kind.INFO, "The release that answers.", ("release", "strategy"))
 
 # As the earlier system named them, for the panels and rules that still do.
@@ -230,7 +227,6 @@ FAMILIES = (
     INGEST_LAG,
     INGEST_FAILING_SINCE,
     SNAPSHOT_TIMESTAMP,
-    OBSERVATIONS_LEFT_OUT,
     BUILD_INFO,
     *EARLIER,
 )

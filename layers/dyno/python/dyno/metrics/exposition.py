@@ -92,13 +92,10 @@ def _lab(lab: LabActivity | None) -> _Samples:
 
 
 def _business(totals: Sequence[ObservationTotal]) -> _Samples:
-    families, left_out = observed(totals)
-    said: _Samples = {catalogue.OBSERVATIONS_LEFT_OUT: [_sample(catalogue.OBSERVATIONS_LEFT_OUT, left_out)]}
-    for family, series in families.items():
-        said[family] = [
-            f"{family.name}{_braced(_labels(labels, labels.values()))} {value!r}\n" for labels, value in series
-        ]
-    return said
+    return {
+        family: [f"{family.name}{_braced(_labels(labels, labels.values()))} {value!r}\n" for labels, value in series]
+        for family, series in observed(totals).items()
+    }
 
 
 def _sample(family: Family, value: float, *labels: str) -> str:

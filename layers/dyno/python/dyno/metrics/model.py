@@ -35,7 +35,10 @@ ObservationKind = Literal["counter", "gauge"]
 ReportSource = Literal["rollup", "raw"]
 # The lengths keep every index entry under PostgreSQL's limit of 2,704 bytes.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+# As record_business_metric takes them; all of a series together then stay under that limit, too.
+MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,99}$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
 
 
@@ -128,12 +131,18 @@ class Observation(BaseModel):
     event_id: EventId
     correlation_id: Name
     sub: Name | None = None
-    name: Name
+    name: MetricName
     kind: ObservationKind
-    unit: Annotated[str, StringConstraints(min_length=1, max_length=50)]
-    value: Annotated[float, Field(ge=-1e300, le=1e300, allow_inf_nan=False)]
-    labels: Annotated[dict[Label, Label], Field(max_length=30)]
+    unit: Annotated[str, StringConstraints(pattern=r"^[A-Za-z/]{1,50}$")]
+    value: Annotated[float, Field(ge=-(2.0**360), le=2.0**360, allow_inf_nan=False)]
+    labels: Annotated[dict[LabelName, LabelValue], Field(max_length=5)]
     created_at: Moment
+
+    @model_validator(mode="after")
+    def _rise(self) -> "Observation":
+        if self.kind == "counter" and self.value < 0:
+            raise ValueError("a counter does not fall")
+        return self
 
 
 class Reason(StrEnum):

@@ -1,6 +1,5 @@
-"""Business metrics as families of Prometheus: their names, their base units, and what Prometheus would not take."""
+"""Business metrics as families of Prometheus: their names and their base units."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,8 +12,6 @@ from dyno.metrics.model import ObservationTotal
 
 PREFIX = "dyno_business_"
 
-_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
-_LABEL = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TOTALS = re.compile(r"(_total)+\Z")
 
@@ -48,19 +45,6 @@ _SCALES: Mapping[str, _Scale] = {
 _AS_IT_IS = _Scale("")
 
 
-class Observed(NamedTuple):
-    """
-    Business metrics as Prometheus has them.
-
-    Attributes:
-        families: Each with the label sets and values of its series.
-        left_out: How many series are not among them.
-    """
-
-    families: dict[Family, list[tuple[dict[str, str], float]]]
-    left_out: int
-
-
 class _Key(NamedTuple):
     """What makes a business metric one."""
 
@@ -69,31 +53,21 @@ class _Key(NamedTuple):
     unit: str
 
 
-def observed(totals: Sequence[ObservationTotal]) -> Observed:
+def observed(totals: Sequence[ObservationTotal]) -> dict[Family, list[tuple[dict[str, str], float]]]:
     """
     Each as dyno_business_, its name in snake_case, its base unit, and _total if it is a counter.
 
     Where several would have one name, each is told apart by a checksum of its name, kind and unit: none ever goes on
-    under what was the name of another. Left out is what has a name or a label that Prometheus refuses, a value that is
-    no number, or counted below zero.
+    under what was the name of another.
 
     Args:
         totals: In order of name, kind and unit.
+    Returns:
+        The label sets and values of each family's series.
     """
-    fitting = [(total, value) for total in totals if _fits(total, value := _in_base_units(total))]
-    found = {key: list(same) for key, same in groupby(fitting, key=lambda each: _key(each[0]))}
+    found = {key: list(same) for key, same in groupby(totals, key=_key)}
     bases = Counter(_base(key) for key in found)
-    families = {_family(key, bases): [(total.labels, value) for total, value in same] for key, same in found.items()}
-    return Observed(families, len(totals) - len(fitting))
-
-
-def _fits(total: ObservationTotal, value: float) -> bool:
-    return (
-        _NAME.fullmatch(total.name) is not None
-        and all(map(_LABEL.fullmatch, total.labels))
-        and math.isfinite(value)
-        and (total.kind != "counter" or value >= 0)
-    )
+    return {_family(key, bases): [(each.labels, _in_base_units(each)) for each in same] for key, same in found.items()}
 
 
 def _in_base_units(total: ObservationTotal) -> float:
