@@ -63,7 +63,7 @@ def test_calls_of_an_invocation_stand_under_the_call_they_come_from() -> None:
 
 def test_an_invocation_closes_its_calls_before_its_deadline() -> None:
     with recording() as records, invocation(EVENT, Context(remaining_ms=300)):
-        outer(0.2)
+        outer(0.5)
 
     assert records.of("outer")["error_type"] == "Timeout"
 
@@ -139,7 +139,7 @@ def test_a_tracked_handler_is_an_invocation_as_well() -> None:
 def test_a_tracked_handler_has_a_deadline() -> None:
     @track_performance("S")
     def slow(event: Any, context: Any) -> None:
-        time.sleep(0.2)
+        time.sleep(0.5)
 
     with recording() as records:
         slow({}, Context(remaining_ms=300))

@@ -21,13 +21,13 @@ def quick() -> None: ...
 
 def test_calls_still_open_before_the_deadline_are_closed_as_timeouts_once() -> None:
     with recording() as records, deadline(300):
-        assert outer(0.2) == "late but here"
+        assert outer(0.5) == "late but here"
 
     assert [(record["method"], record["outcome"], record["error_type"]) for record in records] == [
         ("inner", "error", "Timeout"),
         ("outer", "error", "Timeout"),
     ]
-    assert all(140 <= record["duration_ms"] <= 199 for record in records)
+    assert all(140 <= record["duration_ms"] < 500 for record in records)
     assert records[0]["parent_event_id"] == records[1]["event_id"]
 
 
@@ -53,7 +53,7 @@ def test_a_later_deadline_takes_the_place_of_an_earlier_one() -> None:
             with deadline(50_000):
                 quick()
         with deadline(300):
-            outer(0.2)
+            outer(0.5)
 
     assert [record["outcome"] for record in records] == ["success"] * 20 + ["error"] * 2
 
