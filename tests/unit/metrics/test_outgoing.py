@@ -1,7 +1,9 @@
 import base64
+import contextvars
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -12,7 +14,9 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from moto import mock_aws
 
-from dyno.metrics import calls, correlated, correlation_headers, outgoing, track_performance
+from dyno.metrics import calls, correlated, correlation_headers, invocation, outgoing, track_performance
+from dyno.metrics.calltree import tree
+from dyno.metrics.model import Finished
 from dyno.observability import Request, incoming, serving
 from tests.unit.metrics.recording import recording
 
@@ -121,15 +125,25 @@ def test_there_are_no_headers_outside_of_requests_and_calls_nor_for_ids_nobody_w
         assert correlation_headers() == {}
 
 
-def test_headers_arrive_at_the_next_function(call_id: str) -> None:
-    event = {"headers": correlation_headers(), "requestContext": {"requestId": "gateway"}}
+def test_calls_of_two_functions_are_one_tree() -> None:
+    def receive(event: dict[str, Any]) -> None:
+        with invocation(event, Context()):
+            track_performance("Receiver", method="receives")(lambda: None)()
 
-    with serving(incoming(event, Context())), recording() as records:
-        track_performance("S", method="receives")(lambda: None)()
+    with recording() as records, serving(Request("trip-1")), track_performance("Sender", method="sends"):
+        # In a context of its own, as it would be in a process of its own.
+        contextvars.Context().run(receive, {"headers": correlation_headers()})
 
-    # The call that sends is still open in this process, and nearer than what the event says.
-    assert incoming(event, Context()) == Request("trip-1", parent_call_id=call_id)
-    assert records.one["parent_event_id"] == call_id
+    [outermost] = tree([finished(record) for record in records])
+    assert {record["correlation_id"] for record in records} == {"trip-1"}
+    assert (outermost.method, [call.method for call in outermost.calls]) == ("sends", ["receives"])
+
+
+def finished(record: dict[str, Any]) -> Finished:
+    """A record as it comes back from the table."""
+    at = datetime.fromisoformat(record["created_at"])
+    who = (record["event_id"], record["parent_event_id"], record["service"], record["method"])
+    return Finished(*who, record["outcome"], at, record["duration_ms"])
 
 
 @pytest.mark.parametrize("operation", ["invoke", "invoke_with_response_stream"])
