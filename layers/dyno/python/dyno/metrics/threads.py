@@ -55,7 +55,7 @@ def _take_along(thread: Thread, begun_in: Origin) -> None:
 
     def run(thread: Thread) -> None:
         # Put back first: a thread that holds what holds the thread would be garbage for the collector alone.
-        own.pop("run") if before is None else own.update(run=before)
+        own.pop("run", None) if before is None else own.update(run=before)
         # A thread that has a request or a call by now was given it: by Python 3.14, or by a context of its own.
         with resumed(_origin() or begun_in):
             thread.run()
