@@ -649,19 +649,43 @@ def test_a_task_that_outlives_its_call_stays_under_it() -> None:
     assert beside["parent_event_id"] is None
 
 
-def test_tasks_that_start_each_other_for_ever_keep_no_past_alive() -> None:
+def test_a_task_that_outlives_a_generators_block_stays_under_what_is_around_that() -> None:
+    async def later() -> None:
+        for number in range(2):
+            await asyncio.sleep(0)
+            plain(number)
+
     @track_performance("S")
+    async def outer() -> None:
+        with contextmanager(blocks)("block"):
+            task = asyncio.create_task(later())
+        await task
+
+    with recording() as records:
+        asyncio.run(outer())
+
+    block, first, second, around = records
+    assert first["parent_event_id"] in (block["event_id"], around["event_id"])
+    assert second["parent_event_id"] == around["event_id"]
+
+
+@pytest.mark.parametrize("in_block", [False, True])
+def test_tasks_that_start_each_other_for_ever_keep_no_past_alive(in_block: bool) -> None:
     async def again(times: int) -> None:
+        async with track_performance("S"):
+            await function(times)
+
+    async def function(times: int) -> None:
         if times:
-            tasks.append(asyncio.create_task(again(times - 1)))
+            tasks.append(asyncio.create_task(step(times - 1)))
 
     async def go() -> None:
-        await again(20)
+        await step(20)
         while tasks:
             await tasks.pop()
 
+    step = again if in_block else track_performance("S")(function)
     tasks: list[asyncio.Task[None]] = []
-    alive = []
     with recording() as records, mock.patch.object(calls, "_finished", wraps=calls._finished) as finished:
         asyncio.run(go())
         alive = [call.args[0].parent for call in finished.call_args_list]
