@@ -175,7 +175,7 @@ def _id_of(event: object, context: object) -> str:
 def _sub(event: object) -> str | None:
     authorizer = _at(event, "requestContext", "authorizer")
     sub = _at(authorizer, "claims", "sub") or _at(authorizer, "jwt", "claims", "sub")
-    return sub if isinstance(sub, str) and sub.isprintable() and len(sub) <= MAX_SUB else None
+    return sub if isinstance(sub, str) and sub.isprintable() and 0 < len(sub) <= MAX_SUB else None
 
 
 def _text(value: object) -> str:
