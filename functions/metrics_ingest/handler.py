@@ -23,6 +23,15 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int | N
     A failure goes back to Lambda, which sends the batch again and sets it aside in the end.
     """
     try:
+        return take_patiently(event)
+    except Exception:
+        Snapshots(settings().snapshot_bucket).note_failure(datetime.now(UTC))
+        raise
+
+
+def take_patiently(event: dict[str, Any]) -> dict[str, int | None]:
+    """What became of the event's lines, once a sleeping database is awake."""
+    try:
         return take(event)
     except DatabaseResuming:
         # The line of the very call that woke a paused cluster gets here before the cluster is up.
@@ -39,7 +48,7 @@ def take(event: dict[str, Any]) -> dict[str, int | None]:
         batch = LogBatch.unpack(event)
         if not batch.events:
             return {}
-        said = service.ingest(batch.events, **pipeline())
+        said = service.ingest(batch.events, **pipeline(), redriven=batch.is_redriven)
     counts = said.model_dump()
     logger.info("batch ingested", extra=counts)
     return counts

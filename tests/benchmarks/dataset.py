@@ -42,7 +42,7 @@ _ROWS = text("""
 """)
 
 _HOURLY = text(f"""
-    insert into metrics_hourly
+    insert into metrics_rollups
     select hour, service_name, method_name, outcome, sum(calls), sum(total_ms), max(max_ms),
            {", ".join(f"coalesce(sum(calls) filter (where bucket = {number}), 0)" for number in _BUCKETS)}
       from (select date_trunc('hour', created_at, 'UTC') as hour, service_name, method_name, outcome,
@@ -55,10 +55,10 @@ _HOURLY = text(f"""
 """)
 
 _TOTALS = text(f"""
-    insert into metrics_totals
+    insert into metrics_series
     select service_name, method_name, outcome, sum(calls), sum(duration_ms_sum), max(duration_ms_max),
            {", ".join(f"sum(bucket_{number})" for number in _BUCKETS)}
-      from metrics_hourly
+      from metrics_rollups
      group by service_name, method_name, outcome
 """)
 
@@ -76,4 +76,4 @@ def fill(connection: Connection, rows: int, until: datetime) -> None:
     connection.execute(_ROWS, {"rows": rows, "until": until, "every": (until - since) / rows})
     connection.execute(_HOURLY)
     connection.execute(_TOTALS)
-    connection.execute(text("vacuum (analyze) metrics, metrics_hourly, metrics_totals"))
+    connection.execute(text("vacuum (analyze) metrics, metrics_rollups, metrics_series"))

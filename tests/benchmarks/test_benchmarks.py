@@ -214,7 +214,7 @@ def rollups(connection: Connection) -> list[Any]:
             "select to_jsonb(r) || jsonb_build_object('duration_ms_sum', round(duration_ms_sum::numeric, 3)) as counted"
             f" from {table} r order by counted"
         ).all()
-        for table in ("metrics_hourly", "metrics_totals")
+        for table in ("metrics_rollups", "metrics_series")
     ]
 
 
@@ -230,7 +230,7 @@ def test_what_is_filled_in_is_what_ingest_would_have_counted(server: Server, tem
     with server.copied(template) as database, server.connected(SUPERUSER, database) as connection:
         store.ingest(connection, lines, [])
         counted = rollups(connection)
-        connection.exec_driver_sql("update metrics_totals set calls = calls + 1 where method_name = 'calls'")
+        connection.exec_driver_sql("update metrics_series set calls = calls + 1 where method_name = 'calls'")
         planted = rollups(connection)
 
     assert filled == counted != planted

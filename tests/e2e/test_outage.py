@@ -187,7 +187,7 @@ def assert_everything_is_in_the_table(site: Site, database: Database, load: Load
     rows = dict(database.sql("select correlation_id, outcome from metrics where correlation_id like 'outage-%'"))
     assert rows == acknowledged
     [[in_the_table]] = database.sql("select count(*) from metrics")
-    [[counted]] = database.sql("select sum(calls) from metrics_totals")
+    [[counted]] = database.sql("select sum(calls) from metrics_series")
     assert in_the_table == counted == len(set(site.record_lines()))
     [[booked]] = database.sql("select count(*) from occupancies")
     assert booked == sum(status == 201 for _, status, _ in load.answers)

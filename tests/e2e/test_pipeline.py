@@ -149,4 +149,4 @@ def settled_rows(site: Site) -> int:
 
 
 def totals(site: Site) -> list[Any]:
-    return site.sql("select * from metrics_totals where method_name = :name order by 1, 2, 3", name=AUTO)
+    return site.sql("select * from metrics_series where method_name = :name order by 1, 2, 3", name=AUTO)

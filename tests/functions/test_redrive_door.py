@@ -109,7 +109,7 @@ class Site:
         """Rows and what was counted of them; both are to agree."""
         return {
             "rows": self.lab.sql("select count(*) from metrics"),
-            "counted": int(self.lab.sql("select coalesce(sum(calls), 0) from metrics_totals")),
+            "counted": int(self.lab.sql("select coalesce(sum(calls), 0) from metrics_series")),
             "letters": self.lab.sql("select count(*) from dead_letters where redriven_at is null"),
         }
 

@@ -33,7 +33,7 @@ WRITTEN = """
 """
 COUNTED = f"""
     select hour, service_name, method_name, outcome, number - 1 as bucket, counted
-      from metrics_hourly,
+      from metrics_rollups,
            unnest(array[{", ".join(f"bucket_{number}" for number in range(BUCKET_COUNT))}])
              with ordinality as buckets (counted, number)
      where counted > 0 and method_name like 'new_%'

@@ -25,7 +25,7 @@ UNTIL = datetime(2027, 1, 4, 10, tzinfo=UTC)
 DAY = Period(UNTIL - timedelta(hours=24), UNTIL)
 
 FLOOR = text("""
-    select service_name, method_name, sum(calls) from metrics_hourly
+    select service_name, method_name, sum(calls) from metrics_rollups
      where hour >= :since and hour < :until group by service_name, method_name
 """)
 RAW = text("""

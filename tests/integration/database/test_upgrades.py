@@ -1,13 +1,21 @@
 """What a migration does to the data that is there."""
 
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from dyno import migrations
+from dyno.database import engine
 from dyno.metrics.catalogue import BUCKET_COUNT
+from dyno.settings import Settings
 from tests.conftest import EngineAs
+from tests.integration.metrics.pipeline import line
 
 
 @pytest.mark.own_database
@@ -22,13 +30,80 @@ def test_rollups_counted_before_they_were_wide_are_counted_still(engine_as: Engi
             connection.execute(text(f"insert into metrics_hourly values ('2026-05-04T10:00Z', {key})"), values)
             connection.execute(text(f"insert into metrics_totals values ({key})"), values)
 
+    before = [read_by_0002(engine_as(role), query) for role, query in READ_BY_0002.items()]
     migrations.upgrade(owner)
 
-    for table in ("metrics_hourly", "metrics_totals"):
+    for table in ("metrics_rollups", "metrics_series"):
         assert wide(engine_as, table) == {
             ("S", "b", "success"): (3, 700020.0, 7e5, {5: 2, 63: 1}),
             ("S", "b", "error"): (4, 0.2, 0.05, {0: 4}),
         }
+    assert [read_by_0002(engine_as(role), query) for role, query in READ_BY_0002.items()] == before
+
+
+READ_BY_0002 = {
+    "dyno_metrics": """
+        select service_name, method_name, sum(calls), round(sum(duration_ms_sum)::numeric, 6), max(duration_ms_max),
+               json_object_agg(bucket, outcome || calls order by bucket, outcome)
+          from metrics_hourly where hour >= '2026-05-04T10:00Z' group by 1, 2""",
+    "dyno_ingest": """
+        select service_name, method_name, outcome, round(sum(duration_ms_sum)::numeric, 6),
+               json_object_agg(bucket, calls order by bucket) from metrics_totals group by 1, 2, 3 order by 3""",
+}
+"""What the release before asked, and goes on asking until it is replaced."""
+
+
+def read_by_0002(over: Engine, query: str) -> list[tuple[Any, ...]]:
+    with over.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+@pytest.mark.own_database
+def test_the_release_before_goes_on_writing_while_the_schema_changes(
+    engine_as: EngineAs, settings_as: Callable[[str], Settings]
+) -> None:
+    owner = engine_as("dyno_owner")
+    migrations.downgrade(owner, "0002")
+    with owner.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into metrics_hourly select timestamptz '2026-01-01Z' + h * interval '1 hour', 'S', 'm' || m,"
+            " 'success', b, 1, 1, 1 from generate_series(1, 3000) h, generate_series(1, 5) m, generate_series(0, 9) b"
+        )
+    writers = [engine(replace(settings_as("dyno_ingest"), release=f"writer {number}")) for number in range(3)]
+    over, written, failures = threading.Event(), itertools.count(), itertools.count()
+
+    def write(number: int) -> None:
+        while not over.is_set():
+            records = f"[{line(f'{number}-{next(written)}', sub=f's{number}')}]"
+            while not sent(writers[number], records):
+                next(failures)
+
+    writing = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in writing:
+        thread.start()
+    migrations.upgrade(owner)
+    over.set()
+    for thread in writing:
+        thread.join()
+    for each in writers:
+        each.dispose()
+
+    assert next(failures) <= len(writers), "only what was under way, and Lambda sends that again"
+    with engine_as("postgres").connect() as connection:
+        rows, counted = connection.exec_driver_sql(
+            "select (select count(*) from metrics), (select sum(calls) from metrics_series)"
+        ).one()
+    assert rows == counted == next(written)
+
+
+def sent(over: Engine, records: str) -> bool:
+    """Whether a batch was written, by the release before."""
+    try:
+        with over.connect() as connection:
+            connection.execute(text("select ingest(cast(:records as jsonb), '[]')"), {"records": records})
+    except DBAPIError:
+        return False
+    return True
 
 
 def wide(engine_as: EngineAs, table: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -129,7 +129,7 @@ class Pipeline:
         with self.owner.begin() as connection:
             connection.execute(
                 text(
-                    "truncate metrics, metrics_hourly, metrics_totals, observations, observation_totals, dead_letters,"
+                    "truncate metrics, metrics_rollups, metrics_series, observations, observation_totals, dead_letters,"
                     " dead_letter_totals, users cascade"
                 )
             )
@@ -146,10 +146,10 @@ class Pipeline:
         assert self.value("select count(*) from metrics") == finished
         assert self.value("select count(*) from observations") == observed
         assert self.value("select count(*) from dead_letters where redriven_at is null") == poison
-        letters = self.rows("select coalesce(sum(letters), 0), coalesce(sum(closed), 0) from dead_letter_totals")
+        letters = self.rows("select coalesce(sum(letters), 0), coalesce(sum(redriven), 0) from dead_letter_totals")
         assert letters == [(poison + recovered, recovered)]
-        assert self.recounted("date_trunc('hour', created_at, 'UTC')") == self.rolled_up("metrics_hourly", "hour")
-        assert self.recounted() == self.rolled_up("metrics_totals")
+        assert self.recounted("date_trunc('hour', created_at, 'UTC')") == self.rolled_up("metrics_rollups", "hour")
+        assert self.recounted() == self.rolled_up("metrics_series")
         kept = self.snapshots.read()
         assert (kept.version if kept else 0) == finished + observed + poison + 2 * recovered
 

@@ -47,7 +47,7 @@ def test_what_is_older_than_its_retention_goes_and_the_rest_stays(pipeline: Pipe
 
     assert f"metrics_{OLD:%Y_%m}" in told.partitions_dropped
     assert (told.rollup_rows, told.observations, told.dead_letters) == (1, 1, 1)
-    for table in ("metrics", "metrics_hourly", "observations", "dead_letters"):
+    for table in ("metrics", "metrics_rollups", "observations", "dead_letters"):
         assert pipeline.value(f"select count(*) from {table}") == 1, table
 
 
@@ -112,19 +112,28 @@ def test_ageing_beside_batches_loses_none_and_blocks_none(pipeline: Pipeline) ->
     def feed(number: int) -> None:
         try:
             for batch in range(30):
-                pipeline.ingest(logged([line(f"{number}-{batch}", sub=f"s-{batch % 3}")]), number=number)
+                events = logged(
+                    [
+                        line(f"{number}-{batch}", sub=f"s-{number}-{batch}"),
+                        "{dyno-call/1",
+                        observation(f"{number}-{batch}"),
+                    ]
+                )
+                pipeline.ingest(events, number=number)
         except BaseException as error:  # noqa: BLE001
             failed.append(error)
 
     feeding = [threading.Thread(target=feed, args=(number,)) for number in range(3)]
     for thread in feeding:
         thread.start()
-    age(pipeline)
+    for night in range(5):
+        age(pipeline, retention_days=100 - night)
     for thread in feeding:
         thread.join()
 
     assert failed == []
     assert pipeline.value("select count(*) from metrics") == 91
+    assert pipeline.value("select count(*) from dead_letters") == 91
 
 
 def test_a_busy_table_is_left_for_the_next_night_and_nobody_waits_for_long(pipeline: Pipeline) -> None:

@@ -221,7 +221,7 @@ def test_a_batch_that_breaks_leaves_nothing_behind(pipeline: Pipeline) -> None:
     ("role", "sql"),
     [
         ("dyno_ingest", "select * from metrics"),
-        ("dyno_ingest", "insert into metrics_totals values ('S', 'm', 'success', 1, 1, 1, 1)"),
+        ("dyno_ingest", "insert into metrics_series values ('S', 'm', 'success', 1, 1, 1, 1)"),
         ("dyno_ingest", "delete from dead_letters"),
         ("dyno_ingest", "select create_metrics_partition('2031-01-01')"),
         ("dyno_metrics", "select ingest('[]', '[]')"),

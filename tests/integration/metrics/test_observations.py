@@ -132,3 +132,21 @@ def test_the_widest_observation_fits_into_its_key(pipeline: Pipeline) -> None:
     )
 
     assert told.observations == 1
+
+
+def test_labels_without_end_share_a_series_and_still_add_up(pipeline: Pipeline) -> None:
+    def scans(numbers: range) -> list[str]:
+        return [observation(f"o-{number}", labels={"vehicle": str(number)}) for number in numbers]
+
+    pipeline.ingest(logged(scans(range(480))))
+    pipeline.ingest(logged(scans(range(480, 560))))
+    pipeline.ingest(
+        logged([observation("again", labels={"vehicle": "3"}), observation("new", labels={"vehicle": "x"})])
+    )
+
+    values = {tuple(labels.items()): value for *_, labels, value in shown(pipeline)}
+    assert len(values) == 501
+    assert values[("overflow", "true"),] == 61
+    assert values[("vehicle", "3"),] == 2
+    assert sum(values.values()) == 562
+    pipeline.check_counts(finished=0, poison=0, observed=562)

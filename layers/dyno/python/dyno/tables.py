@@ -136,8 +136,8 @@ metrics = Table(
     Column("parent_event_id", Text),
 )
 
-metrics_hourly = Table(
-    "metrics_hourly",
+metrics_rollups = Table(
+    "metrics_rollups",
     metadata,
     Column("hour", DateTime(timezone=True), primary_key=True),
     Column("service_name", Text, primary_key=True),
@@ -149,8 +149,8 @@ metrics_hourly = Table(
     *(Column(f"bucket_{number}", Integer, nullable=False) for number in range(64)),
 )
 
-metrics_totals = Table(
-    "metrics_totals",
+metrics_series = Table(
+    "metrics_series",
     metadata,
     Column("service_name", Text, primary_key=True),
     Column("method_name", Text, primary_key=True),
@@ -203,5 +203,6 @@ dead_letter_totals = Table(
     metadata,
     Column("reason", Text, primary_key=True),
     Column("letters", BigInteger, nullable=False),
-    Column("closed", BigInteger, nullable=False),
+    Column("redriven", BigInteger, nullable=False),
+    Column("aged", BigInteger, nullable=False),
 )

@@ -30,6 +30,9 @@ MAX_HOURS = 9_600
 MAX_RAW_HOURS = 24
 """The same of a report from the rows themselves, which takes as long as there are rows."""
 
+REDRIVE = "redrive"
+"""What stands for the subscription where lines are read from the log again."""
+
 Outcome = Literal["success", "rejected", "error"]
 ObservationKind = Literal["counter", "gauge"]
 ReportSource = Literal["rollup", "raw"]
@@ -81,6 +84,7 @@ class LogBatch(BaseModel):
     """
 
     messageType: str  # noqa: N815  # CloudWatch's own spelling
+    subscriptionFilters: list[str] = []  # noqa: N815
     logEvents: list[LogEvent] = []  # noqa: N815
 
     @classmethod
@@ -88,6 +92,11 @@ class LogBatch(BaseModel):
         """From the Lambda event: {"awslogs": {"data": base64 of gzip of JSON}}."""
         # Not pydantic's JSON: it refuses half a surrogate pair, and one such line would hold up its whole batch.
         return cls.model_validate(json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"]))))
+
+    @property
+    def is_redriven(self) -> bool:
+        """Whether the lines were read from the log again, and not delivered as they came."""
+        return REDRIVE in self.subscriptionFilters
 
     @property
     def events(self) -> Sequence[LogEvent]:
@@ -427,12 +436,23 @@ class Snapshot(BaseModel):
         return cls(version=0, taken_at=at, totals=Totals(series=[], dead_letters={}))
 
     def behind(self, kept: "Snapshot | None") -> "Snapshot":
-        """What is to be kept when this one comes behind another: the newer, and neither failing nor without a lag."""
+        """
+        What is to be kept when this one comes behind another: the newer, with the other's lag if it has none itself.
+
+        What had been failing when this one's batch began is not any more; what failed since then is.
+        """
         if kept is None:
             return self
+        still = kept.failing_since if kept.failing_since and kept.failing_since > self.taken_at else None
         if kept.version >= self.version:
-            return kept.model_copy(update={"failing_since": None})
-        return self if self.ingest_lag_s is not None else self.model_copy(update={"ingest_lag_s": kept.ingest_lag_s})
+            return kept.model_copy(update={"failing_since": still})
+        return self.model_copy(
+            update={
+                "taken_at": max(self.taken_at, kept.taken_at),
+                "ingest_lag_s": kept.ingest_lag_s if self.ingest_lag_s is None else self.ingest_lag_s,
+                "failing_since": still,
+            }
+        )
 
 
 class Check(BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
@@ -41,6 +41,9 @@ ACTIVE = timedelta(days=30)
 
 HOUR = timedelta(hours=1)
 
+MONTHS = range(-1, 4)
+"""Months from this one that have a partition: the one before for what comes late, three ahead for nights that fail."""
+
 INTERPOLATED = PercentileError(percentage=MAX_ERROR_PERCENTAGE, ms=BUCKET_BOUNDS_MS[0])
 EXACT = PercentileError(percentage=0, ms=0)
 
@@ -53,24 +56,22 @@ def ingest(
     now: datetime,
     retention_days: int,
     lab_time_zone: ZoneInfo,
+    redriven: bool = False,
 ) -> Ingested:
     """
     Store a batch of record lines, each once however often it comes, and bring the snapshot up to date.
 
     Args:
         lab_time_zone: Decides when the lab's month began.
+        redriven: Whether the lines are read again: what they waited for is no lag of the pipeline.
     Raises:
         Unavailable: The database or the snapshot could not be written. The batch may be sent again either way.
     """
     batch = sort_out(events, now=now, retention_days=retention_days)
-    try:
-        with autocommit(over) as connection:
-            ingested = _store(connection, batch, len(events))
-            # After the commit: whoever commits last then sees what everybody wrote, so no count stays unseen.
-            snapshot = _snapshot(connection, now, lab_time_zone, ingested.oldest)
-    except Exception:
-        snapshots.note_failure(now)
-        raise
+    with autocommit(over) as connection:
+        ingested = _store(connection, batch, len(events))
+        # After the commit: whoever commits last then sees what everybody wrote, so no count stays unseen.
+        snapshot = _snapshot(connection, now, lab_time_zone, None if redriven else ingested.oldest)
     # A failure here fails the batch although its rows are safe: Lambda sends it again, it adds nothing, and the
     # snapshot gets another chance. Swallowed, the last batch before a quiet night would stay out of the exposition.
     snapshots.write(snapshot)
@@ -95,7 +96,7 @@ def retry_dead_letters(
         events = [event for _, event in letters]
         batch = sort_out(events, now=now, retention_days=retention_days)
         ingested = _store(connection, batch, len(events))
-        snapshot = _snapshot(connection, now, lab_time_zone, ingested.oldest)
+        snapshot = _snapshot(connection, now, lab_time_zone, None)
     snapshots.write(snapshot)
     following = letters[-1][0] if len(letters) == MAX_LETTERS else None
     return Retried(**ingested.told.model_dump(), looked_at=len(letters), next=following)
@@ -108,8 +109,10 @@ def age(over: Engine, *, retention_days: int, now: datetime) -> Aged:
     Raises:
         Unavailable: The database did not answer.
     """
+    month = now.astimezone(UTC).date().replace(day=1)
     with autocommit(over) as connection:
-        return store.age(connection, retention_days, now)
+        made = store.make_partitions(connection, [_months_later(month, ahead) for ahead in MONTHS])
+        return store.age(connection, now - timedelta(days=retention_days)).model_copy(update={"partitions_made": made})
 
 
 def report(over: Engine, wanted: Period, source: ReportSource, *, now: datetime) -> Performance:
@@ -186,6 +189,11 @@ def _snapshot(connection: Connection, now: datetime, lab_time_zone: ZoneInfo, ol
     version, totals = store.counted(connection, now - ACTIVE, month)
     lag_s = None if oldest is None else max(0.0, (now - oldest).total_seconds())
     return Snapshot(version=version, taken_at=now, totals=totals, ingest_lag_s=lag_s)
+
+
+def _months_later(month: date, months: int) -> date:
+    years, index = divmod(month.month - 1 + months, 12)
+    return date(month.year + years, index + 1, 1)
 
 
 def _hour(moment: datetime) -> datetime:

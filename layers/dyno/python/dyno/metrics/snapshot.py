@@ -57,10 +57,13 @@ class Snapshots:
     def note_failure(self, at: datetime) -> None:
         """Let the snapshot tell since when ingest has been failing; what it counts stays. Never raises."""
         try:
-            kept, etag = self._kept()
-            known = kept if isinstance(kept, Snapshot) else Snapshot.empty(at)
-            if known.failing_since is None and not isinstance(kept, ValidationError):
-                self._replace(known.model_copy(update={"failing_since": at}), etag)
+            for _ in range(MAX_TRIES):
+                kept, etag = self._kept()
+                known = kept if isinstance(kept, Snapshot) else Snapshot.empty(at)
+                if known.failing_since or isinstance(kept, ValidationError):
+                    return
+                if self._replace(known.model_copy(update={"failing_since": at}), etag):
+                    return
         except Exception as error:  # noqa: BLE001  # the batch's own failure is the one to be told
             logger.warning("failure not noted", exc_info=error)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -44,7 +44,7 @@ _PERFORMANCE = text(f"""
            coalesce(sum(calls) filter (where outcome = 'error'), 0) as error_count,
            sum(duration_ms_sum) as duration_ms_sum, max(duration_ms_max) as duration_ms_max,
            array[{", ".join(f"sum(bucket_{number})" for number in _BUCKETS)}] as buckets
-      from metrics_hourly
+      from metrics_rollups
      where hour >= :since and hour < :until {_FILTERS}
      group by service_name, method_name
      order by service_name collate "C", method_name collate "C"
@@ -66,9 +66,9 @@ _EXACT = text(f"""
 """)  # noqa: S608  # no value in it
 
 _HOW_MUCH = """
-    select (select coalesce(sum(calls), 0) from metrics_totals)
+    select (select coalesce(sum(calls), 0) from metrics_series)
            + (select coalesce(sum(observations), 0) from observation_totals)
-           + (select coalesce(sum(letters + closed), 0) from dead_letter_totals) as version"""
+           + (select coalesce(sum(letters + redriven), 0) from dead_letter_totals) as version"""
 
 _VERSION = text(_HOW_MUCH)
 
@@ -77,14 +77,14 @@ _COUNTED = text(f"""
            (select json_agg(series) from (
               select service_name as service, method_name as method, outcome, duration_ms_sum,
                      array[{", ".join(f"bucket_{number}" for number in _BUCKETS)}] as buckets
-                from metrics_totals
+                from metrics_series
                order by service_name collate "C", method_name collate "C", outcome) series) as series,
            (select json_agg(observation) from (
               select name, kind, unit, labels, value from observation_totals
                order by name collate "C", kind, unit, labels) observation) as observations,
            (select json_object_agg(reason, letters order by reason) from dead_letter_totals) as dead_letters,
-           (select json_object_agg(reason, letters - closed order by reason) from dead_letter_totals
-             where letters > closed) as open_dead_letters,
+           (select json_object_agg(reason, letters - redriven - aged order by reason)
+              from dead_letter_totals where letters > redriven + aged) as open_dead_letters,
            (select row_to_json(lab) from lab_activity(:users_since, :bookings_since) lab) as lab
 """)  # noqa: S608  # numbers
 
@@ -209,10 +209,16 @@ def has_partition(connection: Connection, month: date) -> bool:
     return connection.execute(select(func.to_regclass(f"public.metrics_{month:%Y_%m}"))).scalar() is not None
 
 
-def age(connection: Connection, retention_days: int, at: datetime) -> Aged:
-    """Make the partitions of the months ahead, and drop what is older than its retention; counts stay."""
-    aged = func.age_metrics(timedelta(days=retention_days), at, type_=JSONB)
-    return Aged.model_validate(connection.execute(select(aged)).scalar_one())
+def make_partitions(connection: Connection, months: Sequence[date]) -> int:
+    """Make the partitions of months that have none, each in a transaction of its own; how many that were."""
+    return sum(connection.execute(select(func.create_metrics_partition(month))).scalar_one() for month in months)
+
+
+def age(connection: Connection, before: datetime) -> Aged:
+    """Drop what is older than a moment: rollups, observations and letters, then whole partitions; counts stay."""
+    aged = connection.execute(select(func.age_metrics(before, type_=JSONB))).scalar_one()
+    dropped = connection.execute(select(func.drop_metrics_partitions(before, type_=JSONB))).scalar_one()
+    return Aged(partitions_made=0, **aged, **dropped)
 
 
 def _by_index(buckets: Sequence[int]) -> dict[int, int]:

@@ -19,10 +19,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Back to the metrics tables as 0002 made them, every record lost with them."""
-    op.execute("drop function sweep, age_metrics, lab_activity, ingest, close_dead_letters, create_metrics_partition")
+    op.execute("drop function sweep, drop_metrics_partitions, age_metrics, lab_activity, close_dead_letters, ingest")
+    op.execute("drop function create_metrics_partition")
     op.execute("drop index bookings_by_time")
-    op.execute("drop table observation_totals, observations, dead_letter_totals, dead_letters, metrics_totals")
-    op.execute("drop table metrics_hourly, metrics")
+    op.execute("drop view metrics_hourly, metrics_totals")
+    op.execute("drop table observation_totals, observations, dead_letter_totals, dead_letters")
+    op.execute("drop table metrics_series, metrics_rollups, metrics")
     op.execute("drop function duration_bucket")
     op.execute("drop sequence metrics_id")
     op.get_bind().exec_driver_sql(Path(__file__).with_name("0002_metrics.sql").read_text())

@@ -1,10 +1,11 @@
 -- PostgreSQL 16+. Rollups that are read in a millisecond, business metrics, redriven letters, and what is done every night.
 -- «…#…» stands for its text once per bucket of dyno.metrics.catalogue, with # as the bucket's number; see 0003_operations.py.
 
+-- Batches that are under way are waited for, and the others wait, in the order in which a batch locks.
+lock table users, metrics, metrics_hourly, metrics_totals, dead_letters, dead_letter_totals in access exclusive mode;
+
 -- A row per hour and series, a column per bucket: a day of ten million calls is a thousand rows to add up instead of fifteen thousand.
-alter table metrics_hourly rename to metrics_hourly_0002;
-alter table metrics_hourly_0002 rename constraint metrics_hourly_pkey to metrics_hourly_0002_pkey;
-create table metrics_hourly (
+create table metrics_rollups (
   hour timestamptz not null,
   service_name text not null,
   method_name text not null,
@@ -15,15 +16,12 @@ create table metrics_hourly (
   «bucket_# integer not null», -- of duration_bucket()
   primary key (hour, service_name, method_name, outcome)
 ) with (fillfactor = 70);
-insert into metrics_hourly
+insert into metrics_rollups
 select hour, service_name, method_name, outcome, sum(calls), sum(duration_ms_sum), max(duration_ms_max),
        «coalesce(sum(calls) filter (where bucket = #), 0)»
-  from metrics_hourly_0002 group by hour, service_name, method_name, outcome;
-drop table metrics_hourly_0002;
+  from metrics_hourly group by hour, service_name, method_name, outcome;
 
-alter table metrics_totals rename to metrics_totals_0002;
-alter table metrics_totals_0002 rename constraint metrics_totals_pkey to metrics_totals_0002_pkey;
-create table metrics_totals (                                   -- the same without the hour; never aged, so that counters never fall
+create table metrics_series (                                   -- the same without the hour; never aged, so that counters never fall
   service_name text not null,
   method_name text not null,
   outcome text not null,
@@ -33,11 +31,21 @@ create table metrics_totals (                                   -- the same with
   «bucket_# bigint not null»,
   primary key (service_name, method_name, outcome)
 ) with (fillfactor = 50);                                       -- a few hot rows: room to update them in place
-insert into metrics_totals
+insert into metrics_series
 select service_name, method_name, outcome, sum(calls), sum(duration_ms_sum), max(duration_ms_max),
        «coalesce(sum(calls) filter (where bucket = #), 0)»
-  from metrics_totals_0002 group by service_name, method_name, outcome;
-drop table metrics_totals_0002;
+  from metrics_totals group by service_name, method_name, outcome;
+
+-- The previous release reads these until it is replaced; a bucket's share of the time is as its share of the calls.
+drop table metrics_hourly, metrics_totals;
+create view metrics_hourly as
+select hour, service_name, method_name, outcome, (bucket - 1)::smallint as bucket, n::bigint as calls,
+       duration_ms_sum * n / r.calls as duration_ms_sum, duration_ms_max
+  from metrics_rollups r, unnest(array[«bucket_#»]) with ordinality b (n, bucket) where n > 0;
+create view metrics_totals as
+select service_name, method_name, outcome, (bucket - 1)::smallint as bucket, n as calls,
+       duration_ms_sum * n / s.calls as duration_ms_sum, duration_ms_max
+  from metrics_series s, unnest(array[«bucket_#»]) with ordinality b (n, bucket) where n > 0;
 
 -- What record_business_metric() observed.
 create table observations (
@@ -51,7 +59,7 @@ create table observations (
   labels jsonb not null,
   created_at timestamptz not null);
 create index observations_by_time on observations (created_at);
-create index observations_by_name on observations (name, created_at);
+create index observations_by_user on observations (user_id);
 
 create table observation_totals (                               -- a counter's sum, a gauge's newest value; never aged
   name text not null,
@@ -64,7 +72,7 @@ create table observation_totals (                               -- a counter's s
   primary key (name, kind, unit, labels));
 
 -- A letter is open until it is redriven or aged; how many were, for good, is counted beside how many there were.
-alter table dead_letter_totals add closed bigint not null default 0;
+alter table dead_letter_totals add redriven bigint not null default 0, add aged bigint not null default 0;
 create index dead_letters_open on dead_letters (id) where redriven_at is null;
 
 -- A batch, whole or not at all: rows, their share of rollups and totals, observations, dead letters; each event and each letter
@@ -113,7 +121,7 @@ begin
       from fresh
      group by 1, 2, 3, 4
   ), hourly as (
-    insert into metrics_hourly as known
+    insert into metrics_rollups as known
     select hour, service_name, method_name, outcome, calls, duration_ms_sum, duration_ms_max, «bucket_#»
       from shares order by hour, service_name, method_name, outcome
         on conflict (hour, service_name, method_name, outcome) do update
@@ -122,7 +130,7 @@ begin
            duration_ms_max = greatest(known.duration_ms_max, excluded.duration_ms_max),
            «bucket_# = known.bucket_# + excluded.bucket_#»
   ), totals as (
-    insert into metrics_totals as known
+    insert into metrics_series as known
     select service_name, method_name, outcome, sum(calls), sum(duration_ms_sum), max(duration_ms_max), «sum(bucket_#)»
       from shares
      group by service_name, method_name, outcome
@@ -146,12 +154,22 @@ begin
        order by o.event_id
           on conflict (event_id) do nothing
       returning event_id, name, kind, unit, value, labels, created_at
+    ), placed as (
+      -- Labels without end would be a page without end: beyond so many sets of a metric's, what is new shares one.
+      select f.*, case when k.name is not null or rank <= max_label_sets - others then f.labels
+                       else '{"overflow": "true"}' end as shown
+        from (select *, dense_rank() over (partition by name, kind, unit order by labels) as rank from fresh) f
+       cross join (select 500 as max_label_sets) bound
+       cross join lateral (select count(*) as others from observation_totals t
+                            where t.name = f.name and t.kind = f.kind and t.unit = f.unit) o
+        left join observation_totals k
+          on k.name = f.name and k.kind = f.kind and k.unit = f.unit and k.labels = f.labels
     ), shares as materialized (
-      select name, kind, unit, labels, count(*) as observations, max(created_at) as observed_at,
+      select name, kind, unit, shown as labels, count(*) as observations, max(created_at) as observed_at,
              case kind when 'counter' then sum(value)
                        else (array_agg(value order by created_at desc, event_id desc))[1] end as value
-        from fresh
-       group by name, kind, unit, labels
+        from placed
+       group by name, kind, unit, shown
     ), totals as (
       insert into observation_totals as known (name, kind, unit, labels, value, observations, observed_at)
       select name, kind, unit, labels, value, observations, observed_at from shares order by name, kind, unit, labels
@@ -188,20 +206,27 @@ end $$;
 
 -- Of letters whose lines were taken in after all, close those that are open, and count them.
 create function close_dead_letters(p_letter_ids text[]) returns bigint
-  language sql security definer set search_path = pg_catalog, public, pg_temp as $$
-  select from dead_letter_totals order by reason for update;    -- an update takes its rows in no order
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+  v_closed bigint;
+begin
+  if not exists (select from dead_letters where letter_id = any (p_letter_ids) and redriven_at is null) then
+    return 0;
+  end if;
+  perform from dead_letter_totals order by reason for update;   -- an update takes its rows in no order
   with closed as (
     update dead_letters set redriven_at = clock_timestamp()
      where id in (select id from dead_letters where letter_id = any (p_letter_ids) and redriven_at is null
                    order by letter_id for update)
     returning reason
   ), totals as (
-    update dead_letter_totals t set closed = t.closed + c.letters
+    update dead_letter_totals t set redriven = t.redriven + c.letters
       from (select reason, count(*) as letters from closed group by reason) c
      where t.reason = c.reason
   )
-  select count(*) from closed
-$$;
+  select count(*) into v_closed from closed;
+  return v_closed;
+end $$;
 
 -- How the lab is doing since a moment: who booked, and how many bookings are kept, that is committed and not cancelled within a day.
 create index bookings_by_time on occupancies (created_at) include (status, cancelled_at, booked_by) where kind = 'allocation';
@@ -216,58 +241,57 @@ returns table (active_users bigint, kept_allocations bigint)
           or (status = 'cancelled' and cancelled_at >= created_at + interval '24 hours'))
 $$;
 
--- Nightly, the metrics: months ahead get their partitions; what is older than its retention goes, but never what was counted.
-create function age_metrics(p_retention interval, p_at timestamptz) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, public, pg_temp set lock_timeout = '2s' as $$
+-- Nightly, the metrics, in three transactions, none of which holds what another waits for: create_metrics_partition() for the
+-- months ahead, then these two. What is older than its retention goes, but never what was counted.
+create function age_metrics(p_before timestamptz) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
-  v_oldest timestamptz := p_at - p_retention;
-  v_partition text;
-  v_made bigint;
-  v_dropped text[] := '{}';
-  v_busy text[] := '{}';
   v_hours bigint;
   v_observations bigint;
   v_letters bigint;
 begin
-  select count(*) into v_made
-    from generate_series(-1, 3) ahead
-   where create_metrics_partition((date_trunc('month', p_at at time zone 'UTC') + make_interval(months => ahead))::date);
-
-  delete from metrics_hourly where hour < date_trunc('hour', v_oldest, 'UTC');
+  delete from metrics_rollups where hour < date_trunc('hour', p_before, 'UTC');
   get diagnostics v_hours = row_count;
 
-  delete from observations where created_at < v_oldest;
+  delete from observations where created_at < p_before;
   get diagnostics v_observations = row_count;
 
   perform from dead_letter_totals order by reason for update;   -- an update takes its rows in no order
   with gone as (
-    delete from dead_letters where received_at < v_oldest returning reason, redriven_at
+    delete from dead_letters where received_at < p_before returning reason, redriven_at
   ), totals as (
-    update dead_letter_totals t set closed = t.closed + g.letters
+    update dead_letter_totals t set aged = t.aged + g.letters
       from (select reason, count(*) as letters from gone where redriven_at is null group by reason) g
      where t.reason = g.reason
   )
   select count(*) into v_letters from gone;
 
-  -- Last: dropping a partition locks its table, and users, for everybody; in the order in which a batch does.
+  return jsonb_build_object('rollup_rows', v_hours, 'observations', v_observations, 'dead_letters', v_letters);
+end $$;
+
+-- Dropping a partition locks its table, and users, for everybody: one that is busy for longer than others may wait is left.
+create function drop_metrics_partitions(p_before timestamptz) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp set lock_timeout = '2s' as $$
+declare
+  v_partition text;
+  v_dropped text[] := '{}';
+  v_busy text[] := '{}';
+begin
   for v_partition in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
      where i.inhparent = 'metrics'::regclass and c.relname ~ '^metrics_\d{4}_\d{2}$'
-       and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC' <= v_oldest
+       and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC' <= p_before
      order by c.relname
   loop
     begin
-      lock table users, metrics in access exclusive mode;
+      lock table users, metrics in access exclusive mode;       -- in the order in which a batch does
       execute format('drop table public.%I', v_partition);
       v_dropped := v_dropped || v_partition;
-    exception when lock_not_available then
+    exception when lock_not_available or deadlock_detected then
       v_busy := v_busy || v_partition;
     end;
   end loop;
-
-  return jsonb_build_object('partitions_made', v_made, 'partitions_dropped', v_dropped,
-                            'partitions_busy', v_busy, 'rollup_rows', v_hours, 'observations', v_observations,
-                            'dead_letters', v_letters);
+  return jsonb_build_object('partitions_dropped', v_dropped, 'partitions_busy', v_busy);
 end $$;
 
 -- Nightly, the lab: holds that ran out lapse even where nobody wants the days, and keys that no retry may use any more go.
@@ -286,8 +310,8 @@ create function sweep(p_keys_older_than interval) returns table (lapsed bigint, 
   select (select count(*) from lapsed), (select count(*) from keys)
 $$;
 
-revoke execute on function ingest, close_dead_letters, lab_activity, age_metrics, sweep from public;
+revoke execute on function ingest, close_dead_letters, lab_activity, age_metrics, drop_metrics_partitions, sweep from public;
 grant execute on function ingest, close_dead_letters, lab_activity to dyno_ingest;
-grant execute on function age_metrics, sweep to dyno_lifecycle;
-grant select on metrics_totals, observation_totals, dead_letters to dyno_ingest;   -- for the snapshot, and to try letters again
-grant select on metrics_hourly, metrics_totals, observations, observation_totals to dyno_metrics;
+grant execute on function create_metrics_partition, age_metrics, drop_metrics_partitions, sweep to dyno_lifecycle;
+grant select on metrics_series, metrics_totals, observation_totals, dead_letters to dyno_ingest;   -- for the snapshot, and to try letters again
+grant select on metrics_rollups, metrics_series, metrics_hourly, metrics_totals, observation_totals to dyno_metrics;
