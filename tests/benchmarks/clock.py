@@ -5,29 +5,36 @@ import time
 from collections.abc import Awaitable, Callable
 from itertools import repeat
 
-WARM_UP = 200
-"""Calls before the first that counts: caches are filled, and the interpreter has specialised its code."""
+BURSTS = 8
+"""A sample is that many bursts, of which the fastest counts: the others shared their core with somebody. The first also
+fills caches and lets the interpreter specialise its code."""
 
 
 def per_call_us(call: Callable[[], object], calls: int) -> float:
-    """What one of `calls` calls takes on average, in µs, the loop around it included."""
-    for _ in repeat(None, min(calls, WARM_UP)):
-        call()
-    began_s = time.perf_counter()
-    for _ in repeat(None, calls):
-        call()
-    return (time.perf_counter() - began_s) / calls * 1e6
+    """What one of `calls` calls takes, in µs, the loop around it included."""
+    burst = max(1, calls // BURSTS)
+    return min(_burst_s(call, burst) for _ in range(BURSTS)) / burst * 1e6
 
 
 def per_await_us(call: Callable[[], Awaitable[object]], calls: int) -> float:
     """The same of a coroutine function, within one event loop."""
+    burst = max(1, calls // BURSTS)
 
-    async def sample() -> float:
-        for _ in repeat(None, min(calls, WARM_UP)):
-            await call()
-        began_s = time.perf_counter()
-        for _ in repeat(None, calls):
-            await call()
-        return (time.perf_counter() - began_s) / calls * 1e6
+    async def sample_s() -> float:
+        return min([await _awaited_burst_s(call, burst) for _ in range(BURSTS)])
 
-    return asyncio.run(sample())
+    return asyncio.run(sample_s()) / burst * 1e6
+
+
+def _burst_s(call: Callable[[], object], calls: int) -> float:
+    began_s = time.perf_counter()
+    for _ in repeat(None, calls):
+        call()
+    return time.perf_counter() - began_s
+
+
+async def _awaited_burst_s(call: Callable[[], Awaitable[object]], calls: int) -> float:
+    began_s = time.perf_counter()
+    for _ in repeat(None, calls):
+        await call()
+    return time.perf_counter() - began_s

@@ -49,12 +49,15 @@ class Fresh:
             within = there.relative_to(there.anchor)
             shutil.copytree(self._compiled / within, self._as_uploaded / within)
 
-    def start_ms(self, work: str, *, compiled: bool = True) -> float:
-        """From the start of an interpreter until it has done its work; nothing it compiles is kept."""
-        prefix = self._compiled if compiled else self._as_uploaded
+    def start_ms(self, work: str, *, starts: int, compiled: bool = True) -> float:
+        """From the start of an interpreter until it has done its work, at the fastest; what it compiles is not kept."""
+        options = ["-B", "-X", f"pycache_prefix={self._compiled if compiled else self._as_uploaded}"]
+        return min(self._start_s(work, options) for _ in range(starts)) * 1000
+
+    def _start_s(self, work: str, options: Iterable[str]) -> float:
         # The clock counts from the machine's start, so both processes read the same.
         began_s = time.perf_counter()
-        return (self._run(work, ["-B", "-X", f"pycache_prefix={prefix}"]) - began_s) * 1000
+        return self._run(work, options) - began_s
 
     def _run(self, work: str, options: Iterable[str]) -> float:
         program = PROGRAM.format(paths=[str(path) for path in self._paths], work=work)

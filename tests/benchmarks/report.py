@@ -108,4 +108,4 @@ def _kept(result: Result) -> dict[str, Any]:
 
 def _digits(figure: float) -> str:
     """Three digits that count; whole numbers from 100 on, in groups."""
-    return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
+    return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:#.3g}"
