@@ -10,23 +10,24 @@ from dyno.errors import DatabaseResuming
 from dyno.metrics import service
 from dyno.metrics.model import Ingested, LogBatch
 from dyno.metrics.snapshot import Snapshots
-from dyno.observability import logger
+from dyno.observability import incoming, logger, serving
 from dyno.settings import settings
 
 PATIENCE_S = 40
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int | None]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int | None]:
     """
     Take a batch in, or try dead letters again: {"dead_letters": {"after": id}}.
 
     A failure goes back to Lambda, which sends the batch again and sets it aside in the end.
     """
-    try:
-        return take_patiently(event)
-    except Exception:
-        Snapshots(settings().snapshot_bucket).note_failure(datetime.now(UTC))
-        raise
+    with serving(incoming(event, context)):
+        try:
+            return take_patiently(event)
+        except Exception:
+            Snapshots(settings().snapshot_bucket).note_failure(datetime.now(UTC))
+            raise
 
 
 def take_patiently(event: dict[str, Any]) -> dict[str, int | None]:

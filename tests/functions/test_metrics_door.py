@@ -13,9 +13,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from dyno.errors import DatabaseResuming
 from dyno.metrics import record_business_metric
 from dyno.metrics.catalogue import FAMILIES
-from dyno.metrics.snapshot import KEY
+from dyno.metrics.snapshot import KEY, Snapshots
 from functions.allocations import handler as allocations
 from functions.metrics import handler as door
 from functions.metrics_ingest import handler as ingest
@@ -185,6 +186,36 @@ def test_a_business_metric_is_scraped_in_base_units_under_its_labels(
         ("dyno_business_planner_wait_seconds_total", 'the "north"'): 1.5,
         ("dyno_business_open_requests",): 3,
     }
+
+
+def test_a_batch_that_fails_is_told_to_the_scrape_and_one_that_only_waited_is_not(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> bool:
+        kept = Snapshots("snapshots").read()
+        return kept is not None and kept.failing_since is not None
+
+    seen: list[bool] = []
+    event = [{"id": "1", "timestamp": 0, "message": "{dyno-call/1"}]
+    taken, asleep = ingest.take, iter([True])
+
+    def resuming(event: dict[str, Any]) -> dict[str, int | None]:
+        if next(asleep, False):
+            raise DatabaseResuming("asleep")
+        seen.append(failing())
+        return taken(event)
+
+    monkeypatch.setattr(ingest, "take", resuming)
+    feed(event)
+    monkeypatch.setattr(ingest, "take", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        feed(event)
+    seen.append(failing())
+    monkeypatch.setattr(ingest, "take", taken)
+    feed(event)
+    seen.append(failing())
+
+    assert seen == [False, True, False]
 
 
 def test_a_request_is_seen_as_a_tree(call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,6 +144,43 @@ def test_a_failure_is_noted_once_and_forgotten_with_the_next_batch_even_one_of_n
     assert snapshots.read() == taken(3)
 
 
+def test_a_failure_since_a_batch_began_is_not_forgotten_with_it(bucket: str) -> None:
+    snapshots = Snapshots(bucket)
+    snapshots.write(taken(3))
+    since = taken(5).taken_at + timedelta(seconds=1)
+
+    snapshots.note_failure(since)
+    snapshots.write(taken(5))
+
+    assert snapshots.read() == taken(5, failing_since=since)
+
+
+def test_a_failure_is_noted_though_others_write_meanwhile(bucket: str) -> None:
+    snapshots, replace, quicker = Snapshots(bucket), Snapshots._replace, iter([True, True])
+
+    def outrun(self: Snapshots, snapshot: Snapshot, etag: str | None) -> bool:
+        return False if next(quicker, False) else replace(self, snapshot, etag)
+
+    with mock.patch.object(Snapshots, "_replace", outrun):
+        snapshots.note_failure(NOW)
+
+    kept = snapshots.read()
+    assert kept is not None
+    assert kept.failing_since == NOW
+
+
+def test_an_older_moment_never_follows_a_newer(bucket: str) -> None:
+    snapshots = Snapshots(bucket)
+    late = taken(3).model_copy(update={"taken_at": NOW + timedelta(hours=1)})
+    snapshots.write(late)
+
+    snapshots.write(taken(5))
+
+    kept = snapshots.read()
+    assert kept is not None
+    assert (kept.version, kept.taken_at) == (5, late.taken_at)
+
+
 def test_a_failure_before_the_first_batch_is_noted_too(bucket: str) -> None:
     snapshots = Snapshots(bucket)
 
