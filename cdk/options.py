@@ -10,6 +10,9 @@ from cdk.constructs.log_group import RETENTION
 
 T = TypeVar("T")
 
+LOG_LINGERS_DAYS = 7
+"""CloudWatch Logs takes its time to delete what has expired, and shows it until then."""
+
 Context = Mapping[str, Any]
 
 
@@ -107,10 +110,11 @@ class Options:
         )
 
     def __post_init__(self) -> None:
-        if self.metrics_retention_days < self.log_retention_days:
+        if self.metrics_retention_days < self.log_retention_days + LOG_LINGERS_DAYS:
             raise WrongOptionError(
-                f"metrics_retention_days={self.metrics_retention_days} is shorter than "
-                f"log_retention_days={self.log_retention_days}: a replayed line would have no partition"
+                f"metrics_retention_days={self.metrics_retention_days} is less than "
+                f"log_retention_days={self.log_retention_days} and {LOG_LINGERS_DAYS} days: a line that is read again "
+                "would be too old for a row"
             )
         if self.otel_layer and self.tracing is not Tracing.OTEL:
             raise WrongOptionError(f"otel_layer is for tracing=otel: tracing={self.tracing} does not use it")

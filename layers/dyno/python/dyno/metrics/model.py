@@ -25,7 +25,7 @@ from pydantic import (
 from dyno.metrics.scrub import storable
 
 MAX_HOURS = 9_600
-"""The longest period a report may cover: the 400 days that rollups are kept."""
+"""The longest period a report may cover: 400 days, for which rollups are kept unless it is said otherwise."""
 
 MAX_RAW_HOURS = 24
 """The same of a report from the rows themselves, which takes as long as there are rows."""
