@@ -30,7 +30,7 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
         ("lab_time_zone", "Mars/Olympus", "Mars/Olympus"),
         ("log_retention_days", "31", "30"),
         ("name", "dyno-agent", "letters and digits"),
-        ("metrics_retention_days", "7", "shorter"),
+        ("metrics_retention_days", "36", "30 and 7 days"),
         ("otel_layer", ADOT, "tracing=xray"),
     ],
 )
