@@ -138,6 +138,13 @@ def test_the_catalogue_gives_series_to_methods_that_there_are() -> None:
     assert {service for service, _ in calls} <= catalogue.METHODS.keys(), "a service the catalogue does not know"
 
 
+def test_what_rides_on_some_methods_only_rides_on_those_that_have_series_of_their_own() -> None:
+    pairs = {pair for metric in catalogue.CALL_METRICS for pair in metric.methods}
+
+    assert pairs
+    assert [pair for pair in pairs if pair[1] not in catalogue.METHODS.get(pair[0], ())] == []
+
+
 def test_twenty_one_methods_of_a_service_nobody_thought_of_would_be_too_many() -> None:
     assert count("cloudwatch", sources([methods(21, "NewService")])) > catalogue.SERIES_BUDGET
 

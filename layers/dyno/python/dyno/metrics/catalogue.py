@@ -103,7 +103,7 @@ class CallMetric:
         unit: CloudWatch unit.
         source: Which value of the call it carries; all but the duration count 1 or 0.
         business: True if it is emitted in every strategy but `prometheus`; operational ones only in `cloudwatch`.
-        methods: (service, method) pairs it rides on; empty: every call.
+        methods: (service, method) pairs it rides on, all of them of METHODS; empty: every call.
     """
 
     name: str
@@ -236,9 +236,9 @@ SERIES_BUDGET = 60
 """CloudWatch series the deployment may create by default, at $0.30 a series and month. A series is a metric name with
 the values of its dimensions."""
 
-SERIES_BUDGET_PER_FUNCTION = 30
-"""What one environment of a function may, where METRICS_SERIES_BUDGET says nothing: half, as two of the deployment's
-functions measure calls. A third takes settings that share it out."""
+SERIES_BUDGET_PER_FUNCTION = 14
+"""What one environment of a function may besides those of METHODS, where METRICS_SERIES_BUDGET says nothing: half of
+what they leave, as two of the deployment's functions measure calls. A third takes settings that share it out."""
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     ALLOCATION_SERVICE: (
@@ -255,7 +255,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 """
 This service's methods with series of their own, service by service; the others of these services count as overflow.
 
-Which they are is said here and not left to the first to come, so that all environments together have these and no more.
+Which they are is said here and not left to the first to come, so that all environments together have these and no more;
+they are free of an environment's budget, so that what an alarm watches is there whatever came before.
 Whoever is called at night wants to see apart what people wait for and what changes a booking; what nobody would be
 called for may share: whose calls broke, the log and /metrics/performance say. Of a service that is not named here, any
 method has its own as long as its environment's budget lasts.
@@ -272,6 +273,11 @@ def carried(strategy: str) -> tuple[CallMetric, ...]:
     if strategy == "prometheus":
         return ()
     return tuple(metric for metric in CALL_METRICS if metric.business or strategy == "cloudwatch")
+
+
+def shared(strategy: str) -> tuple[CallMetric, ...]:
+    """Those of them that a call without series of its own carries, as overflow."""
+    return tuple(metric for metric in carried(strategy) if not metric.methods)
 
 
 def emitted(strategy: str, service: str, method: str) -> tuple[CallMetric, ...]:

@@ -49,7 +49,7 @@ class Lines:
     Makes the lines of one environment; of calls, one template per service, method, outcome and shape.
 
     Args:
-        series_budget: How many CloudWatch series all its lines may use.
+        series_budget: How many CloudWatch series all its lines may use, besides those of catalogue.METHODS.
     Attributes:
         observations: Makes those of business metrics.
     """
@@ -63,10 +63,7 @@ class Lines:
     ) -> None:
         self._strategy = strategy
         self._release = storable(release)[:MAX_NAME]
-        series = Series(series_budget)
-        # Theirs from the first: whoever comes when all the others are taken still has somewhere to count.
-        series.hold([metric.name for metric in catalogue.carried(strategy)], catalogue.OVERFLOW)
-        self._emf = Emf(namespace, series)
+        self._emf = Emf(namespace, _series(strategy, series_budget))
         self._templates = Templates()
         self.observations = Observations(strategy, self._emf)
 
@@ -166,6 +163,18 @@ _SLOTS = (
 
 def _name(text: str) -> str:
     return storable(text)[:MAX_NAME].strip() or "unknown"
+
+
+def _series(strategy: str, budget: int) -> Series:
+    series = Series(budget)
+    # Alarms watch these, so that nothing that came before them may have taken their place.
+    for service, methods in catalogue.METHODS.items():
+        for method in methods:
+            metrics = [metric.name for metric in catalogue.emitted(strategy, service, method)]
+            series.grant(metrics, {"service": service, "method": method})
+    # Theirs from the first: whoever comes when all the others are taken still has somewhere to count.
+    series.hold([metric.name for metric in catalogue.shared(strategy)], catalogue.OVERFLOW)
+    return series
 
 
 def _series_budget(text: str) -> int:
