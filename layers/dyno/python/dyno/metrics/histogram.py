@@ -18,8 +18,8 @@ def quantile(rank: float, counts: Mapping[int, int], max_ms: float) -> float:
         counts: Calls by bucket; at least one.
         max_ms: The longest call, which no percentile exceeds.
     Source:
-        PromQL's histogram_quantile: linear within the bucket that the rank falls in. Off by less than the bucket is
-        wide, which is 29 % of the value, and by 1 to 4 % for durations as they come.
+        PromQL's histogram_quantile of native histograms: exponential within the bucket that the rank falls in, as its
+        bounds are, and linear in the first, which begins at 0.
     """
     wanted = rank * sum(counts.values())
     below = 0
@@ -27,6 +27,7 @@ def quantile(rank: float, counts: Mapping[int, int], max_ms: float) -> float:
         if below + calls >= wanted:
             lower = BUCKET_BOUNDS_MS[bucket - 1] if bucket else 0.0
             upper = min(BUCKET_BOUNDS_MS[bucket], max_ms) if bucket < len(BUCKET_BOUNDS_MS) - 1 else max_ms
-            return min(lower + (upper - lower) * (wanted - below) / calls, upper)
+            share = (wanted - below) / calls
+            return min(lower * (upper / lower) ** share if lower else upper * share, upper)
         below += calls
     return max_ms

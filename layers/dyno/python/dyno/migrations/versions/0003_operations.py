@@ -8,13 +8,13 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
-BUCKETS = 64
-"""As many as the catalogue had when this was written; a migration does not change with it."""
+BOUNDS_MS = tuple(float(f"{0.1 * 10 ** (number / 9):.4g}") for number in range(64))
+"""As the catalogue had them when this was written; a migration does not change with it."""
 
 
 def upgrade() -> None:
     """Count the rollups there are into their new form, and make the rest."""
-    op.get_bind().exec_driver_sql(_each_bucket(Path(__file__).with_suffix(".sql").read_text()))
+    op.get_bind().exec_driver_sql(_written_out(Path(__file__).with_suffix(".sql").read_text()))
 
 
 def downgrade() -> None:
@@ -30,5 +30,6 @@ def downgrade() -> None:
     op.get_bind().exec_driver_sql(Path(__file__).with_name("0002_metrics.sql").read_text())
 
 
-def _each_bucket(sql: str) -> str:
-    return re.sub("«(.*?)»", lambda form: ", ".join(form[1].replace("#", str(n)) for n in range(BUCKETS)), sql)
+def _written_out(sql: str) -> str:
+    sql = sql.replace("«bounds»", f"array[{', '.join(map(str, BOUNDS_MS))}]::double precision[]")
+    return re.sub("«(.*?)»", lambda form: ", ".join(form[1].replace("#", str(n)) for n in range(len(BOUNDS_MS))), sql)
