@@ -1,5 +1,7 @@
 """Functions that run every night by themselves."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Aws, Duration, TimeZone
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
@@ -11,16 +13,25 @@ from cdk.constructs.function import PrivateFunction
 
 class Nightly(Construct):
     """
-    Calls a function with an empty event once a night.
+    Calls a function once a night.
 
     A call that could not be delivered is tried again for an hour, and one that failed once more: what is missed then is
     made up for by the next night's.
 
     Args:
         at: Hour and minute, UTC.
+        event: What the function is handed.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, function: PrivateFunction, at: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: PrivateFunction,
+        at: tuple[int, int],
+        event: Mapping[str, bool],
+    ) -> None:
         super().__init__(scope, construct_id)
         hour, minute = at
         scheduler.Schedule(
@@ -30,7 +41,7 @@ class Nightly(Construct):
             schedule=scheduler.ScheduleExpression.cron(hour=str(hour), minute=str(minute), time_zone=TimeZone.ETC_UTC),
             target=targets.LambdaInvoke(
                 function.function,
-                input=scheduler.ScheduleTargetInput.from_object({}),
+                input=scheduler.ScheduleTargetInput.from_object(dict(event)),
                 retry_attempts=5,
                 max_event_age=Duration.hours(1),
                 # The library's own role may call every version and alias, too.

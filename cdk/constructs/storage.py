@@ -9,6 +9,7 @@ from cdk.constructs.function import DynoFunction, PrivateFunction
 from cdk.constructs.nag import accept
 
 SNAPSHOT_KEY = "exposition/snapshot.json"
+UNFINISHED_KEY = "redrive/unfinished.json"
 
 
 class Snapshot(Construct):
@@ -49,11 +50,14 @@ class FailedBatches(Construct):
         accept(self.bucket, {"AwsSolutions-S1": "Written by Lambda's own failure handling only; empty in good times."})
 
     def grant_replay(self, function: PrivateFunction) -> None:
-        """Let a function see what there is, read it, and take away what it has replayed."""
+        """Let a function see what there is, read it, take away what it has replayed, and note where it did not get."""
         bucket_arn = Stack.of(self).export_value(self.bucket.bucket_arn)
         function.role.add_to_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket_arn]))
         function.role.add_to_policy(
             iam.PolicyStatement(actions=["s3:GetObject", "s3:DeleteObject"], resources=[f"{bucket_arn}/*"])
+        )
+        function.role.add_to_policy(
+            iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{bucket_arn}/{UNFINISHED_KEY}"])
         )
         exported = Stack.of(function).resolve(bucket_arn)["Fn::ImportValue"]
         accept(

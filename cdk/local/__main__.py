@@ -72,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     invoke.set_defaults(do=_invoke)
     commands.add_parser("demo").set_defaults(do=_demo)
     redrive = commands.add_parser("redrive")
-    redrive.add_argument("--since", help="ISO instant with its offset; 26 hours ago if not given")
+    redrive.add_argument(
+        "--since", help="ISO instant with its offset; 26 hours ago, or where an earlier run did not get, if not given"
+    )
     redrive.set_defaults(do=_redrive)
     commands.add_parser("clean").set_defaults(do=_clean)
     return parser

@@ -39,6 +39,7 @@ def rules(strategy: Strategy, namespace: str, platform: Platform) -> list[Rule]:
         *_of_gateway(platform),
         *_of_doors(platform),
         *_of_ingest(platform),
+        *_of_nights(platform),
         *_of_database(platform),
     ]
 
@@ -81,6 +82,15 @@ def _of_ingest(platform: Platform) -> Iterable[Rule]:
     )
     for metric, meaning in zip(INGEST_FAILURES, meanings, strict=True):
         yield Rule(f"Ingest{metric}", meaning, platform.function(platform.ingest, metric, "Sum"), 1)
+
+
+def _of_nights(platform: Platform) -> Iterable[Rule]:
+    meanings = {
+        "lifecycle": "The night's ageing failed: partitions run out, old data stays; see 'nightly work' in its log.",
+        "redrive": "Records may be missing; see the reason of 'redrive finished' in its log. The next night goes on.",
+    }
+    for name, function in platform.nightly.items():
+        yield Rule(f"{name.capitalize()}Errors", meanings[name], platform.function(function, "Errors", "Sum"), 1)
 
 
 def _of_database(platform: Platform) -> Iterable[Rule]:

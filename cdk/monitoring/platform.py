@@ -19,11 +19,13 @@ class Platform:
     Attributes:
         doors: Functions of the API, by name.
         ingest: What writes records to the database.
+        nightly: Functions that run once a night, by name.
     """
 
     api: apigateway.RestApi
     doors: Mapping[str, PrivateFunction]
     ingest: PrivateFunction
+    nightly: Mapping[str, PrivateFunction]
     cluster: rds.DatabaseCluster
 
     def gateway(self, name: str, statistic: str) -> cloudwatch.Metric:

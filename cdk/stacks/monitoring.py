@@ -31,6 +31,7 @@ class MonitoringStack(Stack):
             api=service.api.rest,
             doors={"allocations": service.allocations, "metrics": service.metrics},
             ingest=service.ingest,
+            nightly={"lifecycle": service.lifecycle, "redrive": service.redrive},
             cluster=data.database.cluster,
         )
         alerts = Alerts(self, "Alerts", email=options.alarm_email)

@@ -87,8 +87,8 @@ class ServiceStack(Stack):
             "Lifecycle", "lifecycle", "dyno_lifecycle", "Ages what is old", log, Duration.minutes(5), 512
         )
         self.redrive = self._redrive(log)
-        Nightly(self, "NightlyLifecycle", function=self.lifecycle, at=(2, 10))
-        Nightly(self, "NightlyRedrive", function=self.redrive, at=(2, 15))
+        Nightly(self, "NightlyLifecycle", function=self.lifecycle, at=(2, 10), event={})
+        Nightly(self, "NightlyRedrive", function=self.redrive, at=(2, 15), event={"must_complete": True})
 
     def _redrive(self, log: logs.ILogGroup) -> DynoFunction:
         failed = self._data.failed_batches

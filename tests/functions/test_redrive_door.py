@@ -4,6 +4,8 @@ import base64
 import gzip
 import io
 import json
+import select
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,12 +13,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cdk.constructs.pipeline import PATTERN
-from dyno.errors import InvalidRequest, InvalidSettings
+from dyno.errors import DatabaseUnavailable, DynoError, InvalidRequest, InvalidSettings, Unavailable
 from dyno.metrics import leftovers
-from dyno.metrics.redrive import MAX_LINES
+from dyno.metrics.packing import MAX_LINES
+from dyno.settings import RedriveSettings
 from functions.metrics_ingest import handler as ingest
 from functions.redrive import handler as door
 from tests.functions.conftest import EVENTS, Context
@@ -259,7 +263,7 @@ def test_while_ingest_fails_everything_stays_for_the_next_run(site: Site) -> Non
     site.log(record("e-1"))
 
     def gone() -> None:
-        raise ConnectionError("the database is gone; password=hunter2")
+        raise DatabaseUnavailable("the database is gone; password=hunter2")
 
     site.invoked.before = gone
     report = site.redrive()
@@ -269,11 +273,11 @@ def test_while_ingest_fails_everything_stays_for_the_next_run(site: Site) -> Non
 
     assert calls == 5, "three batches in a row, then each further part is tried once"
     assert report["complete"] is False
-    assert report["reason"].startswith("ingest failed: ConnectionError: the database is gone; password=[secret]")
+    assert report["reason"].startswith("ingest failed: DatabaseUnavailable: the database is gone; password=[secret]")
     assert "stopped after 3 failures in a row" in report["reason"]
     assert report["log"]["since"] < report["log"]["go_on_since"] < report["log"]["until"]
     assert (report["log"]["batches"], report["log"]["failed"]) == (1, 1)
-    assert len(site.kept()) == 0
+    assert site.kept() == []
     assert (recovered["complete"], recovered["failed_batches"]["replayed"], recovered["rows_added"]) == (True, 5, 4)
 
 
@@ -283,7 +287,7 @@ def test_short_of_time_a_run_begins_nothing(site: Site) -> None:
     report = door.handler({}, Context())  # type: ignore[arg-type]  # 20 s left
 
     assert site.invoked.calls == 0
-    assert (report["complete"], site.kept()) == (False, [KEY])
+    assert (report["complete"], site.kept()) == (False, [KEY, leftovers.UNFINISHED_KEY])
     assert "before the function's deadline" in report["reason"]
 
 
@@ -371,16 +375,79 @@ def test_the_log_is_searched_for_what_the_subscription_delivers() -> None:
     assert leftovers.TERM == PATTERN
 
 
-def test_throttling_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttling_is_waited_for_but_ingest_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
-    config = leftovers.client("lambda").meta.config
+    configs = {service: leftovers.client(service).meta.config for service in ("s3", "logs", "lambda")}
 
-    assert config.retries["mode"] == "standard"
-    assert config.read_timeout > 60, "ingest may take its 60 s"
+    tries = {service: config.retries["total_max_attempts"] for service, config in configs.items()}
+    assert tries == {"s3": 4, "logs": 4, "lambda": 1}
 
 
 def test_the_schedules_event_is_the_example(site: Site) -> None:
     event = json.loads((EVENTS / "redrive.json").read_text())
 
     assert site.redrive(**event)["complete"]
+
+
+def test_a_night_that_is_not_complete_fails_after_it_has_said_so(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.keep_example()
+
+    with pytest.raises(DynoError, match="not complete: stopped before the function's deadline"):
+        door.handler({"must_complete": True}, Context())  # type: ignore[arg-type]  # 20 s left
+
+    assert [line.levelname for line in caplog.records if line.message == "redrive finished"] == ["ERROR"]
+
+
+def test_the_night_after_a_failed_one_begins_where_that_stopped(site: Site) -> None:
+    before = door.handler({}, Context())  # type: ignore[arg-type]  # 20 s left
+    between = site.kept()
+    after = site.redrive()
+
+    assert between == [leftovers.UNFINISHED_KEY]
+    assert (after["log"]["since"], after["complete"]) == (before["log"]["go_on_since"], True)
+    assert site.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("told", "down"),
+    [
+        ({"errorType": "Unavailable", "errorMessage": "x"}, True),
+        ({"errorType": "DatabaseUnavailable", "errorMessage": "x"}, True),
+        ({"errorType": "DatabaseResuming", "errorMessage": "x"}, True),
+        ({"errorMessage": "2026-11-23T18:24:05Z 1 Task timed out after 60.00 seconds"}, True),
+        ({"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1 Error: Task timed out after 60.00 s"}, True),
+        ({"errorType": "KeyError", "errorMessage": "Unavailable"}, False),
+        ({"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"}, False),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_an_ingest_that_is_down_is_told_from_one_that_breaks(
+    site: Site, monkeypatch: pytest.MonkeyPatch, told: object, *, down: bool
+) -> None:
+    failure = {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(told).encode())}
+    monkeypatch.setattr(site.invoked, "invoke", lambda **_: failure)
+    edge = leftovers.Leftovers(RedriveSettings(BUCKET, GROUP, FUNCTION))
+
+    with pytest.raises(Unavailable if down else leftovers.IngestBroke, match="ingest failed: "):
+        edge.ingest({})
+
+
+def test_an_invoke_that_hangs_ends_by_itself_and_is_not_tried_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        once = leftovers.ONCE.merge(Config(read_timeout=0.2, proxies={}))
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        hanging = boto3.client("lambda", "us-east-1", config=once, endpoint_url=address)
+        monkeypatch.setattr(site.invoked, "invoke", hanging.invoke)
+        edge = leftovers.Leftovers(RedriveSettings(BUCKET, GROUP, FUNCTION))
+        with pytest.raises(Unavailable, match="ingest cannot be called: ReadTimeoutError"):
+            edge.ingest({})
+        calls = 0
+        while select.select([silent], [], [], 0.5)[0]:
+            silent.accept()[0].close()
+            calls += 1
+
+    assert calls == 1

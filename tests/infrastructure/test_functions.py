@@ -29,7 +29,14 @@ ACTIONS = {
     "Lifecycle": LOG | TRACE | NETWORK | {"rds-db:connect"},
     "Redrive": LOG
     | TRACE
-    | {"s3:ListBucket", "s3:GetObject", "s3:DeleteObject", "logs:FilterLogEvents", "lambda:InvokeFunction"},
+    | {
+        "s3:ListBucket",
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:PutObject",
+        "logs:FilterLogEvents",
+        "lambda:InvokeFunction",
+    },
 }
 """What each role may do, and no more."""
 

@@ -1,13 +1,17 @@
-"""What runs by night: at its hour, with an empty event, as little as it needs, and outside the calls' log."""
+"""What runs by night: at its hour, with its event, as little as it needs, and outside the calls' log."""
 
 import itertools
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
+from botocore.config import Config
 
+from cdk.constructs import storage
 from cdk.stage import ROOT
+from dyno.metrics.leftovers import ONCE, PATIENT, UNFINISHED_KEY
 from dyno.metrics.redrive import RESERVE_S
 from dyno.settings import RedriveSettings
 from functions.lifecycle import handler as lifecycle
@@ -114,10 +118,11 @@ def test_redrive_reaches_the_failed_batches_the_call_log_and_ingest(each: Templa
     }
     reached = {action: re.sub(r"[0-9A-F]{8}", "", resource) for action, resource in said}
 
-    assert len(said) == 5
+    assert len(said) == 6
     assert re.fullmatch(r"<.*FailedBatchesBucket.*Arn.*>", reached["s3:ListBucket"])
     assert re.fullmatch(r"<.*FailedBatchesBucket.*Arn.*>/\*", reached["s3:GetObject"])
     assert reached["s3:DeleteObject"] == reached["s3:GetObject"]
+    assert reached["s3:PutObject"] == reached["s3:GetObject"].replace("*", UNFINISHED_KEY)
     assert reached["logs:FilterLogEvents"].startswith("<CallLog")
     assert reached["lambda:InvokeFunction"].startswith("<IngestFunction")
 
@@ -153,7 +158,86 @@ def test_each_has_the_time_that_it_counts_on(each: Templates) -> None:
 
     assert (timeouts["Lifecycle"], timeouts["Redrive"]) == (300, 900)
     assert timeouts["Lifecycle"] > lifecycle.PATIENCE_S + 2 * lifecycle.ANSWER_TIMEOUT_S
-    assert timeouts["Ingest"] < RESERVE_S
+
+
+COLD_START_S = 10
+"""Lambda Developer Guide: what the initialisation of a function may take; it is no part of the function's timeout."""
+
+
+def longest_s(config: Any) -> int:
+    """
+    What a call of AWS may take, all tries of it.
+
+    Source:
+        botocore, retry mode "standard": between tries it waits up to 2 ** n s, and never more than 20.
+    """
+    tries: int = config.retries["total_max_attempts"]
+    waits_s = sum(min(1 << retry, 20) for retry in range(tries - 1))
+    each_s: int = config.connect_timeout + config.read_timeout
+    return tries * each_s + waits_s
+
+
+def too_slow(ingest_timeout_s: int, once: Any, patient: Any, reserve_s: int) -> list[str]:
+    """What redrive's reserve does not outlast, and what its patience with ingest does not."""
+    longest = {"ingest": longest_s(once), "the others": longest_s(patient)}
+    late = [name for name, seconds in longest.items() if seconds >= reserve_s]
+    return late + ["read_timeout"] * (once.read_timeout <= ingest_timeout_s + COLD_START_S)
+
+
+def ingest_timeout_s(template: Template) -> int:
+    return int(starting(template, "AWS::Lambda::Function", "Ingest")["Properties"]["Timeout"])
+
+
+def test_whatever_redrive_begins_ends_before_its_deadline(each: Templates) -> None:
+    assert too_slow(ingest_timeout_s(each.service), ONCE, PATIENT, RESERVE_S) == []
+
+
+def test_a_call_that_may_outlast_the_reserve_would_be_found(aws: Templates) -> None:
+    timeout_s = ingest_timeout_s(aws.service)
+    again = ONCE.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+    slow = PATIENT.merge(Config(read_timeout=70))
+
+    assert too_slow(timeout_s, again, PATIENT, RESERVE_S) == ["ingest"]
+    assert too_slow(timeout_s, ONCE, slow, RESERVE_S) == ["the others"]
+    assert too_slow(timeout_s, ONCE, PATIENT, 90) == ["ingest"]
+    assert too_slow(75, ONCE, PATIENT, RESERVE_S) == ["read_timeout"]
+
+
+def test_what_is_unfinished_is_kept_where_it_may_be() -> None:
+    assert storage.UNFINISHED_KEY == UNFINISHED_KEY
+
+
+def unwatched(templates: Templates) -> set[str]:
+    """Nightly functions whose errors alarm nobody."""
+    watched = {
+        text(dimension["Value"])
+        for alarm in resources(templates.monitoring, "AWS::CloudWatch::Alarm").values()
+        for dimension in alarm["Properties"].get("Dimensions", ())
+        if alarm["Properties"]["MetricName"] == "Errors" and alarm["Properties"]["Threshold"] == 1
+    }
+    return {prefix for prefix in NIGHTLY if not any(re.search(f"Ref{prefix}Function", name) for name in watched)}
+
+
+def test_a_night_that_fails_is_told_of(each: Templates) -> None:
+    alarms = resources(each.monitoring, "AWS::CloudWatch::Alarm")
+    meanings = [
+        alarm["Properties"]["AlarmDescription"]
+        for name, alarm in alarms.items()
+        if re.match(r"Alerts(Lifecycle|Redrive)Errors", name)
+    ]
+
+    assert unwatched(each) == set()
+    assert len(meanings) == len(NIGHTLY)
+    assert all("in its log" in meaning for meaning in meanings)
+
+
+def test_a_night_without_an_alarm_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted()
+    del spoilt.monitoring["Resources"][
+        next(name for name in resources(spoilt.monitoring, "AWS::CloudWatch::Alarm") if "RedriveErrors" in name)
+    ]
+
+    assert unwatched(spoilt) == {"Redrive"}
 
 
 def test_replayed_batches_leave_nothing_in_their_bucket_for_good(each: Templates) -> None:

@@ -1,143 +1,33 @@
 """
 Redriving: what did not reach the database is handed to ingest again.
 
-Any of it may be done twice, by two at once, or be cut off anywhere: ingest takes each event once, and a failed batch is
-deleted only after ingest has taken it.
+Any of it may be done twice, by two at once, or be cut off anywhere: ingest takes each event once, a failed batch is
+deleted only after ingest has taken it, and where a run did not get is remembered before it begins.
 """
 
-import base64
-import gzip
-import json
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel
 
-from dyno.errors import InvalidRequest, Unavailable
-from dyno.metrics.leftovers import Leftovers
-from dyno.metrics.model import LogBatch, Moment
+from dyno.errors import Unavailable
+from dyno.metrics.leftovers import UNFINISHED_KEY, IngestBroke, Leftovers
+from dyno.metrics.packing import Line, batches, delivery, failed_event, slices
+from dyno.metrics.redriven import Asked, LogLines, Report
+from dyno.metrics.unfinished import Unfinished
 from dyno.observability import logger
 
-LOOK_BACK = timedelta(hours=26)
-"""How far back the log is read: a day, and what one nightly run may be late."""
-
-SLICE = timedelta(hours=1)
-"""The log is read in pieces, so that a run that had to stop can say where the next goes on."""
-
-MAX_LINES = 500
-MAX_BYTES = 4_000_000
-"""Of a batch's text: packed, it stays under the 6 MB of Lambda's request whatever the text is."""
+T = TypeVar("T")
 
 MAX_FAILURES = 3
-"""In a row; ingest is down then, and what is left stays for another time."""
+"""With nothing taken between; ingest is down then, and what is left stays for another time."""
 
-RESERVE_S = 90
-"""Nothing is begun with less than this before the function's deadline: ingest may take 60 s."""
+MAX_REASONS = 10
+"""Of different failures that a report tells of; the log has them all."""
 
-_BROKEN = (ValueError, TypeError, KeyError, OSError, EOFError, RecursionError, zlib.error)
-"""What unpacking raises of something that nobody packed."""
-
-
-class Asked(BaseModel):
-    """
-    Which part of the log is to be read again.
-
-    Attributes:
-        since: The first moment of it; LOOK_BACK before the end if nothing is said.
-        until: The first moment behind it; now if nothing is said.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    since: Annotated[Moment, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] | None = None
-    until: Annotated[Moment, Field(ge=datetime(2000, 1, 1, tzinfo=UTC))] | None = None
-
-    @classmethod
-    def of(cls, event: Mapping[str, Any]) -> "Asked":
-        """
-        As an event says.
-
-        Raises:
-            InvalidRequest: It says something else, or something that is no instant.
-        """
-        try:
-            return cls.model_validate(event)
-        except ValidationError as error:
-            faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            raise InvalidRequest(
-                f"redrive takes since and until, ISO instants with their offset from UTC, or neither: {faults}"
-            ) from error
-
-    def period(self, now: datetime) -> tuple[datetime, datetime]:
-        """
-        Since when, and until when.
-
-        Raises:
-            InvalidRequest: It would end before it begins.
-        """
-        until = self.until or now
-        since = self.since or until - LOOK_BACK
-        if since >= until:
-            raise InvalidRequest(f"since, {since.isoformat()}, is not before until, {until.isoformat()}")
-        return since, until
-
-
-class FailedBatches(BaseModel):
-    """Objects in the bucket; what is left is no batch, or ingest could not take it now."""
-
-    found: int = 0
-    replayed: int = 0
-    left: int = 0
-
-
-class DeadLetters(BaseModel):
-    """Lines set aside; the recovered ones were taken in after all."""
-
-    looked_at: int = 0
-    recovered: int = 0
-
-
-class LogLines(BaseModel):
-    """
-    What was read again of the call log.
-
-    Attributes:
-        failed: Batches that ingest did not take.
-        go_on_since: The `since` of a run that does the rest; None if nothing is left to do.
-    """
-
-    since: datetime
-    until: datetime
-    lines: int = 0
-    batches: int = 0
-    failed: int = 0
-    go_on_since: datetime | None = None
-
-
-class Report(BaseModel):
-    """
-    What a run came to.
-
-    Attributes:
-        complete: Whether nothing was left that another run could do.
-        reason: Why it was not.
-        rows_added: Records, of calls and of business metrics, that had been missing.
-        new_dead_letters: Lines set aside that had been missing even there.
-        duplicates: Lines that had arrived before.
-    """
-
-    started_at: datetime
-    finished_at: datetime
-    complete: bool = False
-    reason: str | None = None
-    failed_batches: FailedBatches = Field(default_factory=FailedBatches)
-    dead_letters: DeadLetters = Field(default_factory=DeadLetters)
-    log: LogLines
-    rows_added: int = 0
-    new_dead_letters: int = 0
-    duplicates: int = 0
+RESERVE_S = 100
+"""Nothing is begun with less than this before the function's deadline: no call of AWS takes longer, see leftovers."""
 
 
 class _Answer(BaseModel):
@@ -167,7 +57,7 @@ def redrive(
     now = clock()
     since, until = asked.period(now)
     report = Report(started_at=now, finished_at=now, log=LogLines(since=since, until=until))
-    reasons = _Run(leftovers, report, time_left_s).do()
+    reasons = _Run(leftovers, report, time_left_s).do(asked)
     report.finished_at = clock()
     report.complete = not reasons
     report.reason = "; ".join(reasons) or None
@@ -183,43 +73,75 @@ class _Run:
 
     def __init__(self, leftovers: Leftovers, report: Report, time_left_s: Callable[[], float]) -> None:
         self._leftovers = leftovers
+        self._unfinished = Unfinished(leftovers)
         self._report = report
         self._time_left_s = time_left_s
         self._failures = 0
         self._reasons: dict[str, None] = {}
 
-    def do(self) -> Iterable[str]:
+    def do(self, asked: Asked) -> Iterable[str]:
         """Every part, though one before it had to end early; gives the reasons for which not all was done."""
+        remembers = self._try(lambda: self._begin(asked))
         for part in (self._replay_failed_batches, self._retry_dead_letters, self._reread_log):
-            try:
-                part()
-            except (_Enough, Unavailable) as why:
-                self._reasons[str(why)] = None
+            self._try(part)
+        if remembers:  # else there may be more to remember than is known here
+            self._try(lambda: self._unfinished.end(self._report.log, self._report.started_at))
         if since := self._report.log.go_on_since:
             self._reasons[f'go on with {{"since": "{since.isoformat()}"}}'] = None
         return self._reasons
 
+    def _try(self, part: Callable[[], None]) -> bool:
+        try:
+            part()
+        except (_Enough, Unavailable) as why:
+            self._reasons[str(why)] = None
+            return False
+        return True
+
+    def _begin(self, asked: Asked) -> None:
+        log = self._report.log
+        log.since, log.until = asked.period(self._report.started_at, self._unfinished.since())
+        self._unfinished.begin(log)
+
     def _replay_failed_batches(self) -> None:
+        for key in self._in_time(self._leftovers.failed_batches()):
+            if key != UNFINISHED_KEY:
+                self._replay(key)
+
+    def _replay(self, key: str) -> None:
         batches = self._report.failed_batches
-        for key in self._leftovers.failed_batches():
-            kept = self._leftovers.read(key)
-            if kept is None:  # another run was quicker
-                continue
-            batches.found += 1
-            batches.left += 1
-            event = _failed_event(kept)
-            if event is None:
-                logger.warning("not a failed batch", extra={"key": key})
-            elif self._hand_over_batch(event):
-                self._leftovers.delete(key)
-                batches.replayed += 1
-                batches.left -= 1
+        self._stop_in_time()
+        kept = self._leftovers.read(key)
+        if kept is None:  # another run was quicker
+            return
+        batches.found += 1
+        batches.left += 1
+        event = failed_event(kept)
+        if event is None:
+            logger.warning("not a failed batch", extra={"key": key})
+        elif self._is_taken(key, event):
+            self._stop_in_time()
+            self._leftovers.delete(key)
+            batches.replayed += 1
+            batches.left -= 1
+
+    def _is_taken(self, key: str, event: Mapping[str, Any]) -> bool:
+        try:
+            return self._hand_over_batch(event)
+        except IngestBroke as why:
+            self._fail(why)
+            logger.warning("ingest breaks on a failed batch", extra={"key": key})
+            return False
 
     def _retry_dead_letters(self) -> None:
         letters = self._report.dead_letters
         after: int | None = 0
         while after is not None:
-            said = self._hand_over({"dead_letters": {"after": after}})
+            try:
+                said = self._hand_over({"dead_letters": {"after": after}})
+            except IngestBroke as why:
+                self._fail(why)
+                return
             if said is None:
                 return
             letters.looked_at += said.looked_at
@@ -227,7 +149,7 @@ class _Run:
 
     def _reread_log(self) -> None:
         log = self._report.log
-        for since, until in _slices(log.since, log.until):
+        for since, until in slices(log.since, log.until):
             # Before, not after: however this ends, the next run goes on at the first slice that was not done.
             unfinished = log.go_on_since
             log.go_on_since = unfinished or since
@@ -235,16 +157,36 @@ class _Run:
                 log.go_on_since = unfinished
 
     def _reread(self, since: datetime, until: datetime) -> bool:
-        self._stop_in_time()
         log = self._report.log
         failed = log.failed
-        for batch in _batches(self._leftovers.lines(since, until)):
-            self._stop_in_time()
+        for batch in batches(self._lines(since, until)):
             log.lines += len(batch)
             log.batches += 1
             log.failed += 1
-            log.failed -= self._hand_over_batch(_delivery(batch))
+            log.failed -= self._hand_over_lines(batch)
         return log.failed == failed
+
+    def _lines(self, since: datetime, until: datetime) -> Iterator[Line]:
+        for page in self._in_time(self._leftovers.pages(since, until)):
+            yield from page
+
+    def _hand_over_lines(self, lines: Sequence[Line]) -> bool:
+        """Whether ingest took all of them: those that it breaks on are searched out, and the others handed over."""
+        try:
+            return self._hand_over_batch(delivery(lines))
+        except IngestBroke as why:
+            if len(lines) == 1:
+                self._refuse(lines[0], why)
+                return False
+        half = len(lines) // 2
+        return all([self._hand_over_lines(lines[:half]), self._hand_over_lines(lines[half:])])
+
+    def _refuse(self, line: Line, why: IngestBroke) -> None:
+        self._fail(why)
+        self._report.log.refused += 1
+        # Not its text, which may be anything.
+        named = {"log_event_id": line.get("eventId"), "logged_at_ms": line["timestamp"]}
+        logger.warning("ingest breaks on a line", extra=named)
 
     def _hand_over_batch(self, event: Mapping[str, Any]) -> bool:
         said = self._hand_over(event)
@@ -256,17 +198,18 @@ class _Run:
 
     def _hand_over(self, event: Mapping[str, Any]) -> _Answer | None:
         """
-        Ingest's answer; None if it failed, which leaves the next its chance.
+        Ingest's answer; None if it was down, which leaves the next its chance.
 
         Raises:
-            _Enough: It has failed too often, or time is running out.
+            IngestBroke: On this very event; it says nothing of the next.
+            _Enough: It has been down too often, or time is running out.
         """
         self._stop_in_time()
         try:
             said = _Answer.model_validate(self._leftovers.ingest(event))
         except Unavailable as why:
             self._failures += 1
-            self._reasons[str(why)] = None
+            self._fail(why)
             if self._failures >= MAX_FAILURES:
                 raise _Enough(f"stopped after {MAX_FAILURES} failures in a row") from why
             return None
@@ -275,51 +218,17 @@ class _Run:
         self._report.dead_letters.recovered += said.recovered
         return said
 
+    def _fail(self, why: Exception) -> None:
+        if len(self._reasons) < MAX_REASONS:
+            self._reasons[str(why)] = None
+
+    def _in_time(self, fetched: Iterator[T]) -> Iterator[T]:
+        """What is fetched bit by bit, with a look at the time before each: there may be many, and nothing in them."""
+        self._stop_in_time()
+        for each in fetched:
+            yield each
+            self._stop_in_time()
+
     def _stop_in_time(self) -> None:
         if self._time_left_s() < RESERVE_S:
             raise _Enough("stopped before the function's deadline")
-
-
-def _failed_event(kept: bytes) -> dict[str, Any] | None:
-    """
-    The log batch that an invocation failed on, from Lambda's record of it; None if it is no such record.
-
-    Source:
-        Lambda Developer Guide, "Capturing records of Lambda asynchronous invocations".
-    """
-    try:
-        event: dict[str, Any] = json.loads(kept)["requestPayload"]
-        LogBatch.unpack(event)
-    except _BROKEN:
-        return None
-    return event
-
-
-def _slices(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    while since < until:
-        behind = min(since + SLICE, until)
-        yield since, behind
-        since = behind
-
-
-def _batches(lines: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    batch: list[Mapping[str, Any]] = []
-    size = 0
-    for line in lines:
-        length = len(line["message"].encode(errors="replace"))
-        if batch and (len(batch) == MAX_LINES or size + length > MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(line)
-        size += length
-    if batch:
-        yield batch
-
-
-def _delivery(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Lines as the log subscription delivers them."""
-    events = [
-        {"id": line.get("eventId", ""), "timestamp": line["timestamp"], "message": line["message"]} for line in lines
-    ]
-    batch = {"messageType": "DATA_MESSAGE", "subscriptionFilters": ["redrive"], "logEvents": events}
-    return {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps(batch).encode())).decode()}}
