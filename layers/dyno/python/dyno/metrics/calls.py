@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,12 +13,11 @@ from typing import NamedTuple
 from dyno import tracing
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.scrub import scrub
+from dyno.metrics.stacktrace import stack_trace
 from dyno.metrics.summary import NOTHING, summary
 from dyno.observability import Request, continuing, current_request
 
 MAX_MESSAGE = 500
-MAX_STACK = 8_000
-MAX_FRAMES = 30
 
 
 class Block(NamedTuple):
@@ -310,15 +308,9 @@ def _explain(finished: Finished, error: BaseException) -> None:
         finished.outcome = "rejected" if getattr(error, "outcome", None) == "rejected" else "error"
         finished.error_message = scrub(str(error), MAX_MESSAGE)
         if finished.outcome == "error":
-            finished.stack_trace = _stack(error)
+            finished.stack_trace = stack_trace(error)
     except Exception:  # noqa: BLE001  # an exception may fail to describe itself
         finished.outcome = "error"
-
-
-def _stack(error: BaseException) -> str:
-    # Piece by piece: what is cut off behind a value of one exception must not take the next with it.
-    pieces = [scrub(piece, MAX_STACK) for piece in traceback.format_exception(error, limit=-MAX_FRAMES)]
-    return "".join(pieces)[-MAX_STACK:]
 
 
 def _told(result: object) -> tuple[str, bool]:
