@@ -81,11 +81,11 @@ class Lines:
     def line(self, call: Finished) -> str:
         """The call on one line, newline included, at most 16,000 bytes of ASCII."""
         line = self._fill(call)
-        if len(line) > MAX_BYTES:
-            call.stack_trace = None
+        for shorter in (_without_stack, _curtailed, _without_metadata):
+            if len(line) <= MAX_BYTES:
+                break
+            call = shorter(call)
             line = self._fill(call)
-        if len(line) > MAX_BYTES:
-            line = self._fill(_curtailed(call))
         return line
 
     def _fill(self, call: Finished) -> str:
@@ -181,6 +181,14 @@ def _series_budget(text: str) -> int:
     return int(text) if text.isdecimal() else catalogue.SERIES_BUDGET_PER_FUNCTION
 
 
+def _without_stack(call: Finished) -> Finished:
+    return replace(call, stack_trace=None)
+
+
+def _without_metadata(call: Finished) -> Finished:
+    return replace(call, metadata=None)
+
+
 def _curtailed(call: Finished) -> Finished:
     return replace(
         call,
@@ -188,5 +196,4 @@ def _curtailed(call: Finished) -> Finished:
         sub=call.sub and call.sub[:100],
         error_type=call.error_type and call.error_type[:100],
         error_message=call.error_message and call.error_message[:200],
-        metadata=None,
     )
