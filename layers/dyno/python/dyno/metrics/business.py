@@ -4,12 +4,14 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from dyno.metrics import catalogue
 from dyno.metrics.calls import current, lines, next_event_id, write
 from dyno.metrics.observation import Observation
-from dyno.observability import current_request
+from dyno.metrics.scrub import READ_LIMIT, scrub
+from dyno.observability import current_request, logger
 
 MAX_LABELS = 5
 MAX_LABEL_VALUE = 100
@@ -27,7 +29,7 @@ _TAKEN = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_STA
 
 class WrongMetricError(ValueError):
     """
-    A metric that cannot be recorded as written; says what is wrong, and what would be right.
+    A metric that no data could make right: its code is wrong; says in what, and what would be right.
 
     A ValueError and no DynoError: nobody who asks the service for something is told of it, only who wrote the call.
     """
@@ -46,24 +48,28 @@ def record_business_metric(
 
     It becomes a row and a family of Prometheus and, where the strategy emits business metrics, a CloudWatch metric with
     the labels as dimensions, as long as there is room for its series; beyond that it counts as overflow. Nothing that
-    fails in here reaches the caller, but for what could never be recorded.
+    fails in here reaches the caller, who may have committed by then, but for what is wrong whatever the data.
 
     Args:
         name: In PascalCase, up to 100 letters and digits.
-        value: What a counter has grown by, not less than 0; what a gauge is now.
+        value: What a counter has grown by, not less than 0; what a gauge is now; from -2^360 to 2^360. Of a metric, the
+            first that is not so is warned of, and none is recorded.
         unit: CloudWatch's name of it, e.g. Milliseconds or Bytes/Second.
         kind: counter or gauge.
-        labels: What its series are told apart by, up to 5: each value is a series of its own, so no ids.
+        labels: What its series are told apart by, up to 5: each value is a series of its own, so no ids. Values are
+            scrubbed and cut to 100 characters; what is not printable is replaced, a blank one is "unknown".
     Raises:
-        WrongMetricError: It is not as said above, or the name was recorded with another kind, unit or other labels.
+        WrongMetricError: Name, unit, kind, label names or any type are not as said above, or the name was recorded with
+            another kind, unit or other labels.
     """
     _check_name(name)
     given = _labels({} if labels is None else labels)
     form = _Form(_kind(kind), _unit(unit), tuple(given))
-    amount = _value(value, form.kind)
+    _check_type(value)
     _agree(name, form)
     with suppress(Exception):  # measuring never breaks what it measures
-        write(lines().observations.line(_observed(name, form, amount, given)))
+        if _is_told(name, value, form.kind):
+            write(lines().observations.line(_observed(name, form, float(value), given)))
 
 
 class _Form(NamedTuple):
@@ -75,6 +81,8 @@ class _Form(NamedTuple):
 
 
 _known: dict[str, _Form] = {}
+_warned: set[str] = set()
+"""Metrics that had a value which cannot be told."""
 
 
 def _observed(name: str, form: _Form, value: float, labels: dict[str, str]) -> Observation:
@@ -96,6 +104,7 @@ def _observed(name: str, form: _Form, value: float, labels: dict[str, str]) -> O
 def _agree(name: str, form: _Form) -> None:
     if name not in _known and len(_known) >= MAX_KNOWN_METRICS:
         _known.clear()
+        _warned.clear()
     before = _known.setdefault(name, form)
     if before != form:
         raise WrongMetricError(f"{name} is recorded as {_told(form)}, but it is {_told(before)} elsewhere")
@@ -124,14 +133,20 @@ def _unit(unit: str) -> str:
     return unit
 
 
-def _value(value: float, kind: str) -> float:
+def _check_type(value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongMetricError(f"{value!r:.100} is no number: it takes an int or a float")
-    if not abs(value) <= MAX_VALUE:  # nor is NaN
-        raise WrongMetricError(f"{value!r:.100} is not between -2^360 and 2^360, which is what CloudWatch takes")
-    if kind == catalogue.Kind.COUNTER and value < 0:
-        raise WrongMetricError(f"{value!r:.100} would take a counter down: only a gauge may be below 0")
-    return float(value)
+
+
+def _is_told(name: str, value: float, kind: str) -> bool:
+    least = 0 if kind == catalogue.Kind.COUNTER else -MAX_VALUE
+    if least <= value <= MAX_VALUE:  # which NaN is not
+        return True
+    if name not in _warned:
+        _warned.add(name)
+        between = "0 and 2^360, as a counter only grows" if least == 0 else "-2^360 and 2^360"
+        logger.warning("a value of %s is left out, as others like it will be: it is not between %s", name, between)
+    return False
 
 
 def _labels(labels: Mapping[str, str]) -> dict[str, str]:
@@ -139,17 +154,23 @@ def _labels(labels: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(labels, Mapping) or len(labels) > MAX_LABELS:
         raise WrongMetricError(f"{labels!r:.100} are no labels: they are a mapping of at most {MAX_LABELS}")
     for name, value in labels.items():
-        _check_label(name, value)
-    return dict(sorted(labels.items()))
+        _check_label(name)
+        if not isinstance(value, str):
+            raise WrongMetricError(f"{value!r:.100} is no value of the label {name}: it takes a string")
+    return {name: _label_value(str.__str__(labels[name])) for name in sorted(labels)}  # of an enumeration, its value
 
 
-def _check_label(name: str, value: str) -> None:
+@lru_cache(maxsize=1_000)  # the same few come again and again
+def _label_value(value: str) -> str:
+    scrubbed = scrub(value, READ_LIMIT).strip()
+    printable = (
+        scrubbed if scrubbed.isprintable() else "".join(each if each.isprintable() else "�" for each in scrubbed)
+    )
+    return printable[:MAX_LABEL_VALUE].rstrip() or "unknown"
+
+
+def _check_label(name: str) -> None:
     if not isinstance(name, str) or not _LABEL.fullmatch(name):
         raise WrongMetricError(f"{name!r:.100} names no label: it takes lower-case letters, digits and _, 50 at most")
     if name in catalogue.RESERVED_LABELS:
         raise WrongMetricError(f"{name} is no name for a label: it is one of the line's own or of Prometheus's")
-    if not isinstance(value, str) or not value.isprintable() or not value.strip() or len(value) > MAX_LABEL_VALUE:
-        raise WrongMetricError(
-            f"{value!r:.100} is no value of the label {name}: it takes {MAX_LABEL_VALUE} printable characters at most, "
-            "not all of them blank"
-        )
