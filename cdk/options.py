@@ -52,7 +52,8 @@ class Options:
         name: Prefix of stack names and of the dashboard's.
         monitoring: Strategy, given to every function as METRICS_STRATEGY.
         tracing: Given to every function as TRACING; off also has the gateway and Lambda trace nothing of their own.
-        otel_layer: ARN of a layer that brings OpenTelemetry and its exporter, as AWS's own (ADOT) does; empty for none.
+        otel_layer: ARN of a layer that brings OpenTelemetry and its exporter, as AWS's own (ADOT) does; required by
+            tracing=otel, else empty.
         max_capacity: Most Aurora capacity units; it falls to none when idle.
         reserved_concurrency: Kept for, and the most of, each function of the API; None reserves nothing, which
             accounts with the initial limit of 10 need.
@@ -118,6 +119,11 @@ class Options:
             )
         if self.otel_layer and self.tracing is not Tracing.OTEL:
             raise WrongOptionError(f"otel_layer is for tracing=otel: tracing={self.tracing} does not use it")
+        if self.tracing is Tracing.OTEL and not self.otel_layer:
+            raise WrongOptionError(
+                "tracing=otel needs -c otel_layer=<ARN of a layer>, as AWS's own (ADOT) for arm64 in the region: "
+                "the functions' layers bring no OpenTelemetry, and without it nothing is traced"
+            )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from cdk.constructs.function import PrivateFunction
 from cdk.constructs.network import Network
-from cdk.options import Options
+from cdk.options import Options, Tracing, WrongOptionError
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Tracking:
     What a function needs so that its `track_performance` lines reach the pipeline.
 
     Attributes:
-        layers: The dependency layer and the dyno layer.
+        layers: The dependency layer, the dyno layer and, with TRACING=otel, OpenTelemetry's.
         log_group: The one the pipeline is subscribed to.
         variables: METRICS_STRATEGY, METRICS_NAMESPACE, TRACING and RELEASE, as the service's own functions have them.
     """
@@ -37,15 +37,25 @@ class Tracking:
         dyno_layer_arn: str,
         log_group_name: str,
         variables: Mapping[str, str],
+        otel_layer_arn: str = "",
     ) -> "Tracking":
-        """The same from the outputs of a deployed service stack, for functions of another app."""
+        """
+        The same from the outputs of a deployed service stack, for functions of another app.
+
+        Args:
+            otel_layer_arn: What the service was deployed with as otel_layer, or another such layer.
+        Raises:
+            WrongOptionError: TRACING is otel and there is no layer to bring it, or the reverse.
+        """
+        if bool(otel_layer_arn) != (variables.get("TRACING") == Tracing.OTEL):
+            raise WrongOptionError("TRACING=otel and an otel_layer_arn go together: give both, or neither")
+        arns = {"DependencyLayer": dependency_layer_arn, "DynoLayer": dyno_layer_arn, "OtelLayer": otel_layer_arn}
         return cls(
-            layers=(
-                lambda_.LayerVersion.from_layer_version_arn(scope, "DependencyLayer", dependency_layer_arn),
-                lambda_.LayerVersion.from_layer_version_arn(scope, "DynoLayer", dyno_layer_arn),
+            layers=tuple(
+                lambda_.LayerVersion.from_layer_version_arn(scope, name, arn) for name, arn in arns.items() if arn
             ),
             log_group=logs.LogGroup.from_log_group_name(scope, "CallLog", log_group_name),
-            variables=variables,
+            variables=_wrapped(otel_layer_arn) | dict(variables),
         )
 
 
@@ -95,14 +105,17 @@ class TrackedFunction(PrivateFunction):
 
 def tracking_variables(options: Options) -> dict[str, str]:
     """What the tracker itself is told, and Lambda, so that OpenTelemetry is there before it."""
-    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"} if options.otel_layer else {}
-    return wrapper | {
+    return _wrapped(options.otel_layer) | {
         "METRICS_STRATEGY": options.monitoring,
         "METRICS_NAMESPACE": metrics_namespace(options),
         "TRACING": options.tracing,
         "RELEASE": options.release,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
+
+
+def _wrapped(otel_layer: str) -> dict[str, str]:
+    return {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"} if otel_layer else {}
 
 
 def metrics_namespace(options: Options) -> str:

@@ -32,6 +32,7 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
         ("name", "dyno-agent", "letters and digits"),
         ("metrics_retention_days", "36", "30 and 7 days"),
         ("otel_layer", ADOT, "tracing=xray"),
+        ("tracing", "otel", "-c otel_layer=<ARN of a layer>"),
     ],
 )
 def test_a_wrong_choice_is_refused_with_what_would_do(key: str, value: str, said: str) -> None:

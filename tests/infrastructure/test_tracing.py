@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template as Synthesized
 
 from cdk.constructs.tracking import TrackedFunction, Tracking
+from cdk.options import WrongOptionError
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, only, references, resources
 
@@ -36,7 +37,7 @@ def traced_otherwise(template: Template, choice: str) -> list[str]:
 def test_one_choice_decides_for_every_function_and_the_gateway(
     deployment: Callable[..., Templates], choice: str
 ) -> None:
-    chosen = deployment(tracing=choice)
+    chosen = deployment(tracing=choice, **({"otel_layer": ADOT} if choice == "otel" else {}))
 
     assert [name for template in chosen.all for name in traced_otherwise(template, choice)] == []
     functions = {name for template in chosen.all for name in resources(template, "AWS::Lambda::Function")}
@@ -92,6 +93,7 @@ def test_a_tracked_function_of_another_app_is_traced_as_its_variables_say(
         dyno_layer_arn="arn:aws:lambda:eu-central-1:123456789012:layer:Dyno:9",
         log_group_name="DynoAgent-Service-CallLog",
         variables=told,
+        otel_layer_arn=ADOT if choice == "otel" else "",
     )
     TrackedFunction(
         stack,
@@ -102,4 +104,23 @@ def test_a_tracked_function_of_another_app_is_traced_as_its_variables_say(
         tracking=tracking,
     )
 
-    assert traced_otherwise(dict(Synthesized.from_stack(stack).to_json()), choice) == []
+    template = dict(Synthesized.from_stack(stack).to_json())
+    given = only(template, "AWS::Lambda::Function")["Properties"]
+    assert traced_otherwise(template, choice) == []
+    assert given["Layers"][2:] == ([ADOT] if choice == "otel" else [])
+    assert ("AWS_LAMBDA_EXEC_WRAPPER" in given["Environment"]["Variables"]) == (choice == "otel")
+
+
+@pytest.mark.parametrize(("told", "arn"), [({"TRACING": "otel"}, ""), ({"TRACING": "xray"}, ADOT), ({}, ADOT)])
+def test_a_layer_and_the_choice_of_it_go_together(tmp_path: Path, told: dict[str, str], arn: str) -> None:
+    stack = Stack(App(outdir=str(tmp_path), analytics_reporting=False), "Another")
+
+    with pytest.raises(WrongOptionError, match="otel_layer_arn"):
+        Tracking.of_outputs(
+            stack,
+            dependency_layer_arn="arn:aws:lambda:eu-central-1:123456789012:layer:Dependencies:7",
+            dyno_layer_arn="arn:aws:lambda:eu-central-1:123456789012:layer:Dyno:9",
+            log_group_name="DynoAgent-Service-CallLog",
+            variables=told,
+            otel_layer_arn=arn,
+        )
