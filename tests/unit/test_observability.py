@@ -1,3 +1,4 @@
+import contextvars
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -215,3 +216,42 @@ def test_the_log_speaks_of_the_request_that_is_served() -> None:
             assert logger.get_current_keys()["correlation_id"] == "inner"
         assert logger.get_current_keys()["correlation_id"] == "outer"
     assert "correlation_id" not in logger.get_current_keys()
+
+
+class Hostile(dict[str, Any]):
+    """An event, or a context, that takes no questions."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(headers={})
+        self.error = error
+
+    def get(self, *_: Any) -> Any:
+        raise self.error
+
+    items = get
+
+    @property
+    def client_context(self) -> Any:
+        raise self.error
+
+    @property
+    def aws_request_id(self) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), KeyError(), RecursionError(), SystemExit(), KeyboardInterrupt()])
+def test_an_event_or_a_context_that_takes_no_questions_is_served_under_an_id_made_here(error: BaseException) -> None:
+    hostile = Hostile(error)
+
+    known_by = [incoming({}, hostile), incoming(hostile, None), incoming({"headers": hostile}, Context())]
+
+    assert all(is_correlation_id(request.correlation_id) for request in known_by)
+
+
+def test_a_request_may_be_left_in_another_context_than_it_was_entered_in() -> None:
+    served = serving(Request("abc"))
+    contextvars.copy_context().run(served.__enter__)
+
+    served.__exit__(None, None, None)
+
+    assert current_request() is None

@@ -78,7 +78,9 @@ def test_after_an_invocation_there_is_no_request_and_no_deadline() -> None:
     assert records.of("outer")["outcome"] == "success"
 
 
-@pytest.mark.parametrize("remaining_ms", [None, "soon", float("nan"), float("inf"), -1, 10**400, [], RuntimeError])
+@pytest.mark.parametrize(
+    "remaining_ms", [None, "soon", float("nan"), float("inf"), -1, 10**400, [], RuntimeError, mock.MagicMock()]
+)
 def test_a_context_that_does_not_know_its_end_sets_none(remaining_ms: Any) -> None:
     with recording() as records, invocation(EVENT, Context(remaining_ms=remaining_ms)):
         outer()
@@ -211,3 +213,21 @@ def test_the_watching_thread_belongs_to_no_request() -> None:
         assert watchdog._watchdog._thread is not None
 
     taken.assert_not_called()
+
+
+def test_a_mock_of_a_context_sets_no_deadline() -> None:
+    with (
+        mock.patch("dyno.metrics.invocation.deadline", side_effect=AssertionError),
+        invocation(EVENT, mock.MagicMock()) as request,
+    ):
+        assert request.correlation_id == "trip-1"
+
+
+def test_each_record_of_an_invocation_leaves_it_its_deadline() -> None:
+    with recording() as records, invocation({}, Context("batch", remaining_ms=500)):
+        for number in range(3):
+            with invocation(EVENT, Context(f"record {number}")):
+                inner()
+        outer(0.7)
+
+    assert records.of("outer")["error_type"] == "Timeout"

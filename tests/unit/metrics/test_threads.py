@@ -361,3 +361,25 @@ def test_calls_of_many_workers_leave_a_line_each() -> None:
 
     assert len({record["event_id"] for record in records}) == 401
     assert {record["parent_event_id"] for record in records} == {None, records.of("outer")["event_id"]}
+
+
+def test_a_thread_that_could_not_be_started_is_left_as_it_was() -> None:
+    thread = Thread(target=plain)
+
+    with serving(Request("abc")), mock.patch("threading._start_new_thread", side_effect=RuntimeError("no more")):
+        with pytest.raises(RuntimeError, match="no more"):
+            thread.start()
+
+    assert "run" not in vars(thread)
+
+
+def test_submitted_work_may_take_an_argument_of_any_name() -> None:
+    with serving(Request("abc")), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(dict, fn=1, pool=2, function=3).result() == {"fn": 1, "pool": 2, "function": 3}
+
+
+def test_submitting_names_its_function_as_the_library_does() -> None:
+    submit = ThreadPoolExecutor.submit
+    names = [*submit.__code__.co_varnames[: submit.__code__.co_argcount]]
+
+    assert names[1] == [*submit.__wrapped__.__code__.co_varnames][1] == "fn"  # type: ignore[attr-defined]

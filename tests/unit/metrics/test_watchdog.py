@@ -107,3 +107,34 @@ def test_an_exception_passes_and_disarms() -> None:
         outer(0.2)
 
     assert {record["outcome"] for record in records} == {"success"}
+
+
+def test_an_invocation_within_another_leaves_the_outer_its_deadline() -> None:
+    with recording() as records, deadline(500):
+        with deadline(60_000):
+            quick()
+        outer(0.7)
+
+    assert [record["error_type"] for record in records] == [None, "Timeout", "Timeout"]
+
+
+def test_deadlines_may_end_in_another_order_than_they_began() -> None:
+    first, second = deadline(60_000), deadline(500)
+    with recording() as records:
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        outer(0.7)
+        second.__exit__(None, None, None)
+        outer(0)
+
+    assert [record["error_type"] for record in records] == ["Timeout", "Timeout", None, None]
+
+
+def test_a_deadline_that_was_reached_leaves_the_outer_its_own() -> None:
+    with recording() as records, deadline(700):
+        with deadline(200):
+            outer(0.3)
+        outer(0.6)
+
+    assert [record["outcome"] for record in records] == ["error"] * 4

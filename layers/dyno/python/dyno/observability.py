@@ -76,11 +76,12 @@ def serving(request: Request) -> Iterator[Request]:
 @contextmanager
 def continuing(request: Request | None) -> Iterator[None]:
     """Make `request`, served elsewhere in this process, the current one here; the logger has its keys already."""
-    token = _request.set(request)
+    outside = _request.get()
+    _request.set(request)
     try:
         yield
     finally:
-        _request.reset(token)
+        _request.set(outside)  # by its value: a token is of no use where this is left in another context
 
 
 def is_correlation_id(text: str) -> bool:
@@ -110,6 +111,13 @@ def incoming(event: object, context: object) -> Request:
     Source:
         W3C Trace Context, section 3.2; AWS X-Ray tracing header; the Lambda developer guide's event of each service.
     """
+    try:
+        return _incoming(event, context)
+    except BaseException:  # noqa: BLE001  # an event or a context may raise whatever it likes when it is asked
+        return Request(_own_id())
+
+
+def _incoming(event: object, context: object) -> Request:
     given = _given(event, context)
     traceparent, amzn = given.get(TRACEPARENT), given.get("x-amzn-trace-id")
     found = given.get(CORRELATION_ID.lower())
@@ -169,7 +177,11 @@ def _id_of(event: object, context: object) -> str:
     )
     # HTTP APIs pad theirs with "=", which no X-Correlation-Id may have.
     ids = (_text(each).rstrip("=") for each in given)
-    return next(filter(is_correlation_id, ids), None) or os.urandom(16).hex()
+    return next(filter(is_correlation_id, ids), None) or _own_id()
+
+
+def _own_id() -> str:
+    return os.urandom(16).hex()
 
 
 def _sub(event: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache, partial, wraps
 from threading import Thread
 from types import MethodType
@@ -41,37 +41,44 @@ def _wrap(owner: type, name: str, wrapping: Callable[[Any], Callable[..., Any]])
 def _starting(start: Callable[[Thread], None]) -> Callable[[Thread], None]:
     def starting(thread: Thread) -> None:
         begun_in = _origin()
-        if begun_in is not None:
-            with suppress(Exception):
-                _take_along(thread, begun_in)
-        start(thread)
+        with ExitStack() as if_it_fails:
+            if begun_in is not None:
+                with suppress(Exception):
+                    if_it_fails.callback(_take_along(thread, begun_in))
+            start(thread)
+            if_it_fails.pop_all()
 
     return starting
 
 
-def _take_along(thread: Thread, begun_in: Origin) -> None:
+def _take_along(thread: Thread, begun_in: Origin) -> Callable[[], None]:
+    """Have a thread go on with what it is begun in; gives what takes that back."""
     own = vars(thread)
     before = own.get("run")
 
+    def put_back() -> None:
+        own.pop("run", None) if before is None else own.update(run=before)
+
     def run(thread: Thread) -> None:
         # Put back first: a thread that holds what holds the thread would be garbage for the collector alone.
-        own.pop("run", None) if before is None else own.update(run=before)
+        put_back()
         # A thread that has a request or a call by now was given it: by Python 3.14, or by a context of its own.
         with resumed(_origin() or begun_in):
             thread.run()
 
     # On the thread, as its class may have a run() of its own; a method, as others that do the same take it for one.
     own["run"] = MethodType(run, thread)
+    return put_back
 
 
 def _submitting(submit: Callable[..., Future[R]]) -> Callable[..., Future[R]]:
-    def submitting(pool: ThreadPoolExecutor, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:  # noqa: ANN401  # the function's own
+    def submitting(pool: ThreadPoolExecutor, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:  # noqa: ANN401  # the function's own
         begun_in = _origin()
         if begun_in is None:
-            return submit(pool, function, *args, **kwargs)
+            return submit(pool, fn, *args, **kwargs)
         # A worker started for this will do others' work too, and must not go on with what is current here.
         with resumed(NOWHERE):
-            return submit(pool, _Work(begun_in, function), *args, **kwargs)
+            return submit(pool, _Work(begun_in, fn), *args, **kwargs)
 
     return submitting
 

@@ -27,12 +27,12 @@ class _Watchdog:
 
     def renew(self) -> None:
         self._changed = threading.Condition()
-        self._watch: _Watch | None = None
+        self._watches: list[_Watch] = []
         self._thread: threading.Thread | None = None
 
     def arm(self, watch: _Watch) -> None:
         with self._changed, suppress(RuntimeError):  # no thread to be had: then a timeout leaves no line
-            self._watch = watch
+            self._watches.append(watch)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="dyno-deadline", daemon=True)
                 self._thread.start()
@@ -40,21 +40,21 @@ class _Watchdog:
             self._changed.notify()
 
     def disarm(self, watch: _Watch) -> None:
-        with self._changed:
-            if self._watch is watch:
-                self._watch = None
+        with self._changed, suppress(ValueError):  # it has fired
+            self._watches.remove(watch)
 
     def _run(self) -> None:
         # The lock is let go only while it waits: an invocation ends before its calls are looked at or after they are
         # closed, so that none of the next one's is taken for them.
         with self._changed:
             while True:
-                watch = self._watch
+                # Of invocations in one another, in whatever order they end, each keeps its own.
+                watch = min(self._watches, key=lambda each: each.closes_s, default=None)
                 left_s = None if watch is None else watch.closes_s - time.perf_counter()
                 if watch is None or left_s is None or left_s > 0:
                     self._changed.wait(left_s)
                     continue
-                self._watch = None
+                self._watches.remove(watch)
                 with suppress(Exception):  # the next invocation needs the thread
                     close_as_timeout(watch.began_s)
 
