@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from moto import mock_aws
 
+from dyno import tracing
 from dyno.metrics import calls, correlated, correlation_headers, invocation, outgoing, track_performance
 from dyno.metrics.calltree import tree
 from dyno.metrics.model import Finished
@@ -108,6 +109,31 @@ def test_headers_pass_on_the_traceparent_that_came_in() -> None:
         headers = correlation_headers()
 
     assert headers == {"X-Correlation-Id": "4bf92f3577b34da6a3ce929d0e0e4736", "traceparent": TRACEPARENT}
+
+
+class Traced:
+    """A call's span, of whichever library."""
+
+    def headers(self) -> dict[str, str]:
+        return {"traceparent": TRACEPARENT.replace("00f067aa0ba902b7", "1111111111111111")}
+
+    def end(self, *_: object) -> None:
+        """It is over."""
+
+
+class Broken(Traced):
+    def headers(self) -> dict[str, str]:
+        raise RuntimeError("no place")
+
+
+@pytest.mark.parametrize(("span", "parent"), [(Traced(), "1111111111111111"), (Broken(), "00f067aa0ba902b7")])
+def test_a_traced_call_is_what_the_next_hangs_below(span: Traced, parent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_begin", lambda *_: span)
+
+    with recording(), serving(Request("trip-1", traceparent=TRACEPARENT)), track_performance("S"):
+        headers = correlation_headers()
+
+    assert headers["traceparent"] == f"00-4bf92f3577b34da6a3ce929d0e0e4736-{parent}-01"
 
 
 def test_a_call_outside_of_a_request_names_itself() -> None:
@@ -266,6 +292,34 @@ def test_what_the_caller_says_itself_stands(call_id: str) -> None:
     client.send_message(QueueUrl="https://q", MessageBody="one", MessageAttributes=own)
 
     assert wire.body()["MessageAttributes"]["X-Correlation-Id"]["StringValue"] == "own"
+
+
+@pytest.mark.parametrize(("size", "added"), [(200_000, True), (259_000, True), (261_000, False), (262_144, False)])
+def test_a_message_near_the_limit_is_not_made_larger(size: int, added: bool, call_id: str) -> None:
+    client, wire = client_of("sqs")
+
+    client.send_message(QueueUrl="https://q", MessageBody="ü" * (size // 2))
+
+    assert ("MessageAttributes" in wire.body()) == added
+
+
+def test_attributes_of_the_callers_own_count_towards_the_limit(call_id: str) -> None:
+    client, wire = client_of("sqs")
+    own = {"large": {"DataType": "Binary", "BinaryValue": b"x" * 200_000}}
+
+    client.send_message(QueueUrl="https://q", MessageBody="x" * 62_000, MessageAttributes=own)
+
+    assert list(wire.body()["MessageAttributes"]) == ["large"]
+
+
+@pytest.mark.parametrize(("size", "added"), [(25_000, True), (25_600, False)])
+def test_a_batch_near_the_limit_is_not_made_larger(size: int, added: bool, call_id: str) -> None:
+    client, wire = client_of("sqs")
+    entries = [{"Id": str(number), "MessageBody": "x" * size} for number in range(10)]
+
+    client.send_message_batch(QueueUrl="https://q", Entries=entries)
+
+    assert ["MessageAttributes" in entry for entry in wire.body()["Entries"]] == [added] * 10
 
 
 def test_a_text_message_goes_as_it_is(request_id: str) -> None:

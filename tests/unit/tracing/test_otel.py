@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, Tracer
 
 from dyno import otel, tracing
-from dyno.metrics import deadline, track_performance
+from dyno.metrics import correlation_headers, deadline, track_performance
 from dyno.observability import Request, serving
 from tests.unit.metrics.recording import Recorded, recording
 from tests.unit.tracing import worker
@@ -122,7 +122,7 @@ def test_a_span_says_which_call_it_is_and_how_it_ended(spans: Spans) -> None:
     }
     assert refused.status.status_code is StatusCode.UNSET
     assert broken.status.status_code is StatusCode.ERROR
-    assert broken.status.description == "cannot log in with password=[secret] as [email]"
+    assert broken.status.description == "cannot log in with password=[secret]"
     assert broken.attributes is not None
     assert broken.attributes["error.type"] == "ValueError"
     assert broken.events == ()
@@ -198,3 +198,17 @@ def test_without_an_sdk_every_record_is_there(monkeypatch: pytest.MonkeyPatch) -
         worker.nested()
 
     assert len(records) == 4
+
+
+def test_what_is_sent_hangs_below_the_innermost_span_and_not_below_who_called(spans: Spans) -> None:
+    sent: list[str] = []
+
+    caller = serving(Request("trip-1", traceparent=TRACEPARENT))
+    with recording(), caller, track_performance("Program", method="sends"):
+        sent.append(correlation_headers()["traceparent"])
+        with spans.theirs.start_as_current_span("client"):
+            sent.append(correlation_headers()["traceparent"])
+
+    places = [spans.of(name).context for name in ("sends", "client")]
+    assert sent == [f"00-{at.trace_id:032x}-{at.span_id:016x}-01" for at in places if at is not None]
+    assert TRACEPARENT.split("-")[1] in sent[0]

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aws_xray_sdk.core.models.segment import Segment
+from aws_xray_sdk.core.models.subsegment import Subsegment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dyno.xray import CallSubsegment
 from tests.unit.tracing.daemon import Document, Worker, calls_above, fresh, programs, told_wrong
 
 
@@ -88,7 +91,7 @@ def test_an_error_is_a_fault_with_its_scrubbed_message_only_and_a_refusal_is_non
     assert not {"fault", "error", "cause"} & set(seen.of("refused"))
     (cause,) = seen.of("broken")["cause"]["exceptions"]
     assert seen.of("broken")["fault"]
-    assert (cause["type"], cause["message"]) == ("ValueError", "cannot log in with password=[secret] as [email]")
+    assert (cause["type"], cause["message"]) == ("ValueError", "cannot log in with password=[secret]")
     assert "stack" not in cause
     assert "hunter2" not in json.dumps(seen.documents)
 
@@ -235,3 +238,16 @@ def test_a_library_that_cannot_even_be_imported_is_said_once() -> None:
     assert (len(seen.records), len(seen.documents)) == (4, 0)
     (warning,) = seen.log
     assert warning.startswith("calls are not traced: TRACING=xray")
+
+
+def test_what_is_sent_hangs_below_the_call_or_the_users_innermost_subsegment() -> None:
+    root, segment = "1-5759e988-bd862e3fe1be46a994272793", Segment("function")
+    call = CallSubsegment("Program.sends", "local", segment)
+    call.trace_id, call.stack = root, [call]
+    own = call.headers()
+    theirs = Subsegment("client", "local", segment)
+    theirs.parent_id = call.id
+    call.stack.append(theirs)
+
+    assert own == {"X-Amzn-Trace-Id": f"Root={root};Parent={call.id};Sampled=1"}
+    assert call.headers() == {"X-Amzn-Trace-Id": f"Root={root};Parent={theirs.id};Sampled=1"}

@@ -7,7 +7,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from dyno.observability import current_request
+from dyno.observability import TRACEPARENT, current_request
 
 _tracer = trace.get_tracer("dyno")
 _CALL = context.create_key("dyno-call")
@@ -32,6 +32,19 @@ class CallSpan:
             self.span.set_status(Status(StatusCode.ERROR, error_message))
             self.span.set_attribute("error.type", error_type or "")
         self.span.end()
+
+    def headers(self) -> dict[str, str]:
+        """
+        The traceparent of what is current below it, which may be a span of another library's, else its own.
+
+        Source:
+            W3C Trace Context, section 3.2.
+        """
+        around = context.get_current()
+        inside = around if context.get_value(_CALL, around) is self else trace.set_span_in_context(self.span, around)
+        carried: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(carried, inside)
+        return {name: value for name, value in carried.items() if name == TRACEPARENT}
 
     def _leave(self) -> None:
         # Not by a token: the call may end in another context than it began in, and in any order.

@@ -20,6 +20,9 @@ class Span(Protocol):
     def end(self, outcome: str, error_type: str | None, error_message: str | None) -> None:
         """End it; it may raise."""
 
+    def headers(self) -> Mapping[str, str]:
+        """By which another service's spans hang below it; it may raise."""
+
 
 Begin = Callable[[str, str, Any, str], Span | None]
 """What a library offers: `begin` below, but it may raise. A call's parent is of the same library."""
@@ -51,6 +54,14 @@ def end(span: Span | None, outcome: str, error_type: str | None, error_message: 
     if span is not None:
         with suppress(Exception):  # tracing never breaks what it traces, nor costs it its record
             span.end(outcome, error_type, error_message)
+
+
+def headers(span: Span | None) -> Mapping[str, str]:
+    """Headers by which what is sent now becomes part of a call's span; none if it is not traced."""
+    if span is not None:
+        with suppress(Exception):  # an id that is not passed on breaks nothing
+            return span.headers()
+    return {}
 
 
 def _look(service: str, method: str, parent: Span | None, correlation_id: str) -> Span | None:

@@ -13,6 +13,7 @@ from aws_xray_sdk.core.models.subsegment import Subsegment
 from aws_xray_sdk.core.models.trace_header import TraceHeader
 
 MAX_NAME = 200
+TRACE_ID = "X-Amzn-Trace-Id"
 
 _NOT_ALLOWED = re.compile(r"[^\w\s.:/%&#=+\\@-]")
 
@@ -38,6 +39,16 @@ class CallSubsegment(Subsegment):  # type: ignore[misc]  # the library is not ty
             self.add_exception(type(str(error_type), (Exception,), {})(error_message or ""), None)
         super().close()
         _recorder().emitter.send_entity(self)
+
+    def headers(self) -> dict[str, str]:
+        """
+        Its place in its trace; it is there only if the request is sampled.
+
+        Source:
+            X-Ray Developer Guide, "Tracing header".
+        """
+        parent_id = _innermost(self.stack, self.id)
+        return {TRACE_ID: f"Root={self.trace_id};Parent={parent_id};Sampled=1"}
 
     def add_subsegment(self, subsegment: Subsegment) -> None:
         """

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from dyno import tracing
 from dyno.metrics.calls import current
 from dyno.observability import CORRELATION_ID, PARENT_CALL_ID, TRACEPARENT, current_request, is_correlation_id
 
@@ -20,12 +21,20 @@ MAX_ATTRIBUTES = 10
 MAX_CLIENT_CONTEXT = 3_583
 """Bytes, in base64."""
 
+MAX_MESSAGE = 262_144 - 2_048
+"""Bytes of a message, or of a batch, that is added to: the services' limit, less what is added to one and a margin.
+What would be refused for an id goes without."""
+
+ADDED = 512
+"""Bytes that the attributes of one message take at most."""
+
 
 def correlation_headers() -> dict[str, str]:
     """
-    Headers for whatever HTTP client: X-Correlation-Id, X-Parent-Call-Id, and the traceparent that came in, if one did.
+    Headers for whatever HTTP client: X-Correlation-Id, X-Parent-Call-Id, and the place in the trace.
 
-    Empty outside of a request and a call.
+    That is the current call's span, by traceparent or X-Amzn-Trace-Id as TRACING says; of a call that is not traced,
+    the traceparent that came in, if one did. Empty outside of a request and a call.
     """
     call, request = current(), current_request()
     known_by = request.correlation_id if request else call.correlation_id if call else ""
@@ -34,9 +43,10 @@ def correlation_headers() -> dict[str, str]:
     headers = {CORRELATION_ID: known_by}
     if call is not None:
         headers[PARENT_CALL_ID] = call.event_id
-    if request is not None and request.traceparent is not None:
-        headers[TRACEPARENT] = request.traceparent
-    return headers
+    place = dict(tracing.headers(call.span if call else None))
+    if not place and request is not None and request.traceparent is not None:
+        place = {TRACEPARENT: request.traceparent}
+    return headers | place
 
 
 def correlated(client: C) -> C:
@@ -49,7 +59,8 @@ def correlated(client: C) -> C:
 
     Source:
         Lambda API reference, Invoke: 3,583 bytes of client context; SQS developer guide, message attributes: at most 10
-        (they count towards the size of a message); SNS developer guide, raw message delivery: likewise.
+        (they count towards the size of a message or a batch, at most 256 KB); SNS developer guide, raw message
+        delivery: likewise.
     """
     events: Any = client.meta.events  # type: ignore[attr-defined]  # every client has it, and no type of botocore says so
     for name, carry in _CARRIERS.items():
@@ -80,8 +91,19 @@ def _in_client_context(params: Params, headers: dict[str, str]) -> None:
 
 
 def _in_attributes(params: Params, headers: dict[str, str]) -> None:
-    if "PhoneNumber" not in params:  # a text message has none of its own
+    if "PhoneNumber" not in params and _size(params) <= MAX_MESSAGE:  # a text message has none of its own
         params["MessageAttributes"] = _attributes(params.get("MessageAttributes") or {}, headers)
+
+
+def _size(message: Params) -> int:
+    """Bytes of a message with its attributes, as the services count them or more."""
+    return sum(map(_bytes, message.values()))
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, Mapping):
+        return sum(_bytes(name) + _bytes(each) for name, each in value.items())
+    return len(value) if isinstance(value, bytes | bytearray) else len(str(value).encode("utf-8", "surrogatepass"))
 
 
 def _attributes(given: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
@@ -96,6 +118,8 @@ def _attributes(given: Mapping[str, Any], headers: Mapping[str, str]) -> dict[st
 def _in_each(entries: str) -> Callable[[Params, dict[str, str]], None]:
     def carry(params: Params, headers: dict[str, str]) -> None:
         given = params[entries]
+        if sum(_size(entry) + ADDED for entry in given) > MAX_MESSAGE:
+            return
         params[entries] = [
             entry | {"MessageAttributes": _attributes(entry.get("MessageAttributes") or {}, headers)} for entry in given
         ]
