@@ -180,12 +180,24 @@ def test_a_handler_that_lambda_does_not_call_is_a_call_and_no_more(context: Any)
     assert records.of("handler")["correlation_id"] == records.of("handler")["event_id"]
 
 
-def test_other_functions_are_no_handlers_and_pay_nothing_for_it() -> None:
-    class Planner:
+def test_a_handler_may_call_its_parameters_what_it_likes_and_be_a_method() -> None:
+    class Door:
         @track_performance
-        def handle(self, event: Any, context: Any) -> tuple[Any, Any, Request | None]:
-            return event, context, current_request()
+        def open(self, e: Any, _: Any) -> tuple[Any, Any, Request | None]:
+            return e, _, current_request()
 
+        @track_performance
+        @classmethod
+        def knock(cls, _event: Any, ctx: Any, /) -> tuple[Any, Any, Request | None]:
+            return _event, ctx, current_request()
+
+    context, request = Context(), Request("trip-1", parent_call_id="elsewhere-7")
+
+    assert Door().open(EVENT, context) == Door.knock(EVENT, context) == (EVENT, context, request)
+    assert Door().open(_=context, e=EVENT) == Door().open(EVENT, _=context) == (EVENT, context, request)
+
+
+def test_other_functions_are_no_handlers() -> None:
     @track_performance("S")
     def reversed_(context: Any, event: Any) -> Request | None:
         return current_request()
@@ -194,9 +206,32 @@ def test_other_functions_are_no_handlers_and_pay_nothing_for_it() -> None:
     def more(event: Any, context: Any, more: Any = None) -> Request | None:
         return current_request()
 
-    assert Planner().handle(EVENT, Context())[2] is reversed_(EVENT, Context()) is more(EVENT, Context()) is None
-    assert handler.__code__.co_name == "invoked"
-    assert {each.__code__.co_name for each in (inner, reversed_, more, Planner.handle)} == {"tracked"}
+    @track_performance("S")
+    def optional(event: Any, context: Any = None) -> Request | None:
+        return current_request()
+
+    @track_performance("S")
+    def named(event: Any, *, context: Any) -> Request | None:
+        return current_request()
+
+    half = mock.Mock(spec=["get_remaining_time_in_millis"])
+    assert reversed_(Context(), EVENT) is more(EVENT, Context()) is optional(EVENT, Context()) is None
+    assert named(EVENT, context=Context()) is reversed_(EVENT, half) is None
+
+
+def test_an_argument_that_refuses_to_be_looked_at_is_passed_on() -> None:
+    class Shy:
+        def __getattr__(self, name: str) -> Any:
+            raise SystemExit
+
+    shy = Shy()
+
+    with recording() as records:
+        assert handler(EVENT, shy)[1] is shy
+        with pytest.raises(TypeError):
+            handler()
+
+    assert [record["outcome"] for record in records if record["method"] == "handler"] == ["success", "error"]
 
 
 def test_a_tracked_handler_still_looks_like_itself() -> None:

@@ -3,8 +3,9 @@
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
 from itertools import count
@@ -18,6 +19,7 @@ from dyno.metrics.summary import NOTHING, summary
 from dyno.observability import Request, continuing, current_request
 
 MAX_MESSAGE = 500
+MAX_UNWRITTEN = 500
 
 
 class Block(NamedTuple):
@@ -88,6 +90,12 @@ _environment = os.urandom(8).hex()  # what `secrets` would give, without its imp
 _numbers = count(1)
 _lines: Lines | None = None
 
+Over = tuple[Call, float, int, BaseException | None, object, bool]
+"""A call with its duration in seconds, its end in nanoseconds of Unix time, and what `finish` was told of it."""
+
+_unwritten: deque[Over] = deque(maxlen=MAX_UNWRITTEN)
+"""Calls so deep that there was no room left to write them: the next that finishes further up does it."""
+
 
 def renew() -> None:
     """
@@ -100,9 +108,14 @@ def renew() -> None:
     _environment = os.urandom(8).hex()
     _lines = None
     _open.clear()
+    _unwritten.clear()
 
 
 os.register_at_fork(after_in_child=renew)
+with suppress(ImportError):  # it comes with Lambda's runtime, and is nowhere else
+    from snapshot_restore_py import register_after_restore  # type: ignore[import-not-found]
+
+    register_after_restore(renew)
 
 
 def next_event_id() -> str:
@@ -150,16 +163,12 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
         duration_s = time.perf_counter() - call.started_s
         # Whoever takes it out writes it: the call itself, or the watchdog just before the deadline.
         if _open.pop(call.event_id, None) is not None:
-            finished = _finished(call, duration_s)
-            if error is not None:
-                _explain(finished, error)
-            if keep:
-                finished.metadata, finished.placed = _told(result)
             try:
-                write((_lines or lines()).line(finished))
-            finally:
-                if call.span is not None:
-                    tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
+                if _unwritten:
+                    _make_up()
+                _write_up(call, duration_s, time.time_ns(), error, result, keep)
+            except RecursionError:
+                _unwritten.append((call, duration_s, time.time_ns(), error, result if keep else None, keep))
     except Exception:  # noqa: BLE001, S110  # measuring never breaks what it measures; a lost line has nowhere to go
         pass
     if call.block is None and _current.get() is call:  # as a rule: a function, and the innermost
@@ -167,6 +176,41 @@ def finish(call: Call | None, error: BaseException | None = None, result: object
         call.parent = None
     else:
         _leave(call)
+
+
+def _write_up(
+    call: Call, duration_s: float, at_ns: int, error: BaseException | None, result: object, keep: bool
+) -> None:
+    finished = _finished(call, duration_s, at_ns)
+    if error is not None:
+        _explain(finished, error)
+    if keep:
+        finished.metadata, finished.placed = _told(result)
+    try:
+        write((_lines or lines()).line(finished))
+    except RecursionError:  # it is tried again, and its span is ended then
+        raise
+    except Exception:  # noqa: BLE001, S110  # no stdout, for one: a lost line has nowhere to go
+        pass
+    if call.span is not None:
+        tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
+
+
+def _make_up() -> None:
+    """
+    Write the calls there was no room for.
+
+    Raises:
+        RecursionError: There still is none; they are kept.
+    """
+    with suppress(IndexError):  # another thread was quicker
+        while _unwritten:
+            over = _unwritten.popleft()
+            try:
+                _write_up(*over)
+            except RecursionError:
+                _unwritten.appendleft(over)
+                raise
 
 
 def _leave(call: Call) -> None:
@@ -278,7 +322,7 @@ def close_as_timeout(since_s: float) -> None:
     closed: list[tuple[Call, Finished]] = []
     for event_id, call in reversed(list(_open.items())):
         if call.started_s >= since_s and _open.pop(event_id, None) is not None:
-            finished = _finished(call, now_s - call.started_s)
+            finished = _finished(call, now_s - call.started_s, time.time_ns())
             finished.outcome = "error"
             finished.error_type = "Timeout"
             finished.error_message = "still running when the function was about to be stopped"
@@ -288,7 +332,7 @@ def close_as_timeout(since_s: float) -> None:
         tracing.end(call.span, finished.outcome, finished.error_type, finished.error_message)
 
 
-def _finished(call: Call, duration_s: float) -> Finished:
+def _finished(call: Call, duration_s: float, at_ns: int) -> Finished:
     return Finished(
         call.event_id,
         call.correlation_id,
@@ -297,24 +341,34 @@ def _finished(call: Call, duration_s: float) -> Finished:
         call.method,
         "success",
         int(duration_s * 1_000_000 + 0.5) / 1000,  # what round() to 3 places gives, in half the time
-        time.time_ns(),
+        at_ns,
         call.parent_event_id,
     )
 
 
 def _explain(finished: Finished, error: BaseException) -> None:
     finished.error_type = type(error).__name__
+    finished.outcome = "error"
+    # What an exception or a result raises when it is asked is its own, be it SystemExit, and not the caller's result.
     try:
-        finished.outcome = "rejected" if getattr(error, "outcome", None) == "rejected" else "error"
+        if _says_no(error):
+            finished.outcome = "rejected"
         finished.error_message = scrub(str(error), MAX_MESSAGE)
         if finished.outcome == "error":
             finished.stack_trace = stack_trace(error)
-    except Exception:  # noqa: BLE001  # an exception may fail to describe itself
-        finished.outcome = "error"
+    except BaseException:  # noqa: BLE001, S110  # an exception may fail to describe itself
+        pass
+
+
+def _says_no(error: BaseException) -> bool:
+    """Whether an error is a refusal, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_says_no, error.exceptions))
+    return getattr(error, "outcome", None) == "rejected"
 
 
 def _told(result: object) -> tuple[str, bool]:
     try:
         return summary(result)
-    except Exception:  # noqa: BLE001  # a result may fail to tell
+    except BaseException:  # noqa: BLE001  # a result may fail to tell
         return NOTHING

@@ -3,9 +3,10 @@
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from functools import partial, wraps
-from types import FrameType, FunctionType, MethodType, TracebackType
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from contextlib import AbstractContextManager, suppress
+from functools import cached_property, partial, wraps
+from types import FrameType, FunctionType, MethodType, TracebackType, coroutine
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from dyno.metrics import threads
 from dyno.metrics.calls import Block, Call, finish, opened, resume, start, suspend
@@ -24,6 +25,10 @@ Naming = Callable[[tuple[Any, ...]], str]
 
 MAX_KNOWN_CLASSES = 64
 GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+REMAINING = "get_remaining_time_in_millis"
+"""What Lambda's context has and nothing else."""
+
+BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @overload
@@ -40,13 +45,19 @@ def track_performance(
 
     As a decorator, with or without parentheses, for whatever can be called, awaited or iterated; it may stand above or
     below @staticmethod and @classmethod. As `with track_performance("Planner", method="sort"):`, or `async with`.
-    Results and exceptions pass unchanged, and nothing that fails in here reaches the caller.
+    Results and exceptions pass unchanged, and nothing that fails in here reaches the caller. A function of two
+    parameters that Lambda calls as a handler is an invocation as well.
+
+    A function that returns something lazy, such as a coroutine it did not await or a context manager, is measured to
+    its return. A thread that outlives its request keeps that request's id and caller.
 
     Args:
         service_name: By default the class of `self`, or the module's name for a plain function or a block.
         include_metadata: Whether the record tells of the result: its keys, whether it says success, backup_used,
             shift_days and allocation_id.
         method: By default the function's name; of a block, the function it stands in.
+    Raises:
+        TypeError: At decoration: it cannot be measured, e.g. a property or a class; it says what can be instead.
     """
     if service_name is None or isinstance(service_name, str):
         return Tracker(service_name, include_metadata, method)
@@ -65,19 +76,21 @@ class Tracker:
     def __call__(self, function: F) -> F:
         """The function, measured."""
         made: Any
-        body = _body(function)
         if isinstance(function, staticmethod | classmethod):
-            made = type(function)(self(function.__func__))
-        elif inspect.isasyncgenfunction(body):
+            return cast("F", type(function)(self(function.__func__)))
+        _check(function)
+        body = _body(function)
+        if inspect.isasyncgenfunction(body):
             made = self._async_generator(function)
         elif inspect.isgeneratorfunction(body):
             made = self._generator(function)
+            if inspect.unwrap(body).__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+                made = coroutine(made)
         elif inspect.iscoroutinefunction(body):
             made = self._coroutine(function)
         else:
             made = self._function(function)
-            if _handles_events(function):
-                made = _invoked(made)
+        _copy_members(function, made)
         return cast("F", made)
 
     def __enter__(self) -> None:
@@ -108,14 +121,25 @@ class Tracker:
 
     def _function(self, function: Callable[P, R]) -> Callable[P, R]:
         naming, method, keep = self._naming(function), self._method_of(function), self._include_metadata
+        handler, end = _Handler.of(function), _end_of(function)
 
         @wraps(function)
         def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+            # In here, as whatever else has two parameters pays for the question.
+            if handler is not None:
+                try:
+                    last: Any = kwargs.get(handler[2]) if kwargs else args[-1]
+                    opening = handler.invocation(args, kwargs) if hasattr(last, REMAINING) else None
+                except BaseException:  # noqa: BLE001  # it may refuse to be looked at
+                    opening = None
+                if opening is not None:
+                    with opening:
+                        return tracked(*args, **kwargs)
             call = start(naming(args), method)
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
-                finish(call, error)
+                finish(call, None if isinstance(error, end) else error)
                 raise
             finish(call, None, result, keep=keep)
             return result
@@ -124,6 +148,7 @@ class Tracker:
 
     def _coroutine(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         naming, method, keep = self._naming(function), self._method_of(function), self._include_metadata
+        end = _end_of(function)
 
         @wraps(function)
         async def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -131,7 +156,7 @@ class Tracker:
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
-                finish(call, error)
+                finish(call, None if isinstance(error, end) else error)
                 raise
             finish(call, None, result, keep=keep)
             return result
@@ -144,16 +169,30 @@ class Tracker:
         @wraps(function)
         def tracked(*args: P.args, **kwargs: P.kwargs) -> Generator[Y, S, R]:
             call = suspend(start(naming(args), method))
+            inside, step = _Inside(call), None
             try:
-                result = yield from _Resumed(function(*args, **kwargs), call)
+                steps = function(*args, **kwargs)
+                step = partial(next, steps)
+                while True:
+                    with inside:
+                        item = step()
+                    try:
+                        sent = yield item
+                    except BaseException as error:  # noqa: BLE001  # thrown in by the caller: it is the generator's
+                        step = partial(steps.throw, error)  # once it is handled here, or it would be a context there
+                    else:
+                        step = partial(steps.send, sent)
+            except StopIteration as end:
+                finish(call)
+                return cast("R", end.value)
             except GeneratorExit:  # closed by a caller who has had enough
                 finish(call)
                 raise
             except BaseException as error:
                 finish(call, error)
                 raise
-            finish(call)
-            return result
+            finally:
+                step = None  # what was thrown in knows this frame, which must not know it for ever
 
         return tracked
 
@@ -163,20 +202,18 @@ class Tracker:
         @wraps(function)
         async def tracked(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Y, S]:
             call = suspend(start(naming(args), method))
-            inside = _Inside(call)
+            inside, step = _Inside(call), None
             try:
                 steps = function(*args, **kwargs)
-                item = await inside.run(anext(steps))
+                item = await inside.run(_begun(steps))
                 while True:
                     try:
                         sent = yield item
-                    except GeneratorExit:
-                        await inside.run(steps.aclose())
-                        raise
                     except BaseException as error:  # noqa: BLE001  # thrown in by the caller: it is the generator's
-                        item = await inside.run(steps.athrow(error))
+                        step = partial(steps.athrow, error)  # once it is handled here, or it would be a context there
                     else:
-                        item = await inside.run(steps.asend(sent))
+                        step = partial(steps.asend, sent)
+                    item = await inside.run(step())
             except (StopAsyncIteration, GeneratorExit) as end:
                 finish(call)
                 if isinstance(end, GeneratorExit):
@@ -184,6 +221,8 @@ class Tracker:
             except BaseException as error:
                 finish(call, error)
                 raise
+            finally:
+                step = None  # what was thrown in knows this frame, which must not know it for ever
 
         return tracked
 
@@ -205,27 +244,70 @@ def _body(function: Callable[..., Any]) -> Callable[..., Any]:
     return function if says_itself else type(function).__call__
 
 
-def _handles_events(function: Callable[..., Any]) -> bool:
-    """Whether a function's parameters are those of a Lambda handler, `event` and `context`, used or not."""
-    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
-    if code is None:
-        return False
-    names = [name.removeprefix("_") for name in code.co_varnames[: code.co_argcount]]
-    return names == ["event", "context"]
+def _check(function: Callable[..., Any]) -> None:
+    instead = None
+    if isinstance(function, property | cached_property):
+        instead = "decorate the function it is made of, below @property"
+    elif isinstance(function, type):
+        instead = "decorate its methods"
+    elif not callable(function):
+        instead = "it takes a function, or whatever else can be called"
+    if instead is not None:
+        raise TypeError(f"a {type(function).__name__} cannot be measured: {instead}")
 
 
-def _invoked(tracked: Callable[P, R]) -> Callable[P, R]:
-    """A tracked handler that is an invocation as well, where Lambda calls it and nobody has opened one before."""
+def _copy_members(function: Callable[..., Any], made: Callable[..., Any]) -> None:
+    """Hand on what else can be called of an object that is called, such as the cache_clear() of an lru_cache."""
+    if isinstance(function, FunctionType | MethodType):
+        return
+    for name in dir(function):
+        with suppress(Exception):  # a member may refuse to be looked at
+            if not name.startswith("_") and not hasattr(made, name) and callable(member := getattr(function, name)):
+                setattr(made, name, member)
 
-    @wraps(tracked)
-    def invoked(*args: P.args, **kwargs: P.kwargs) -> R:
-        event, context = [*args, *kwargs.values(), None, None][:2]
-        if current_request() is not None or not hasattr(context, "get_remaining_time_in_millis"):
-            return tracked(*args, **kwargs)
-        with invocation(event, context):
-            return tracked(*args, **kwargs)
 
-    return invoked
+def _end_of(function: Callable[..., Any]) -> tuple[type[Exception], ...]:
+    """By which exceptions a function says that it is through, and not that something broke."""
+    is_step = getattr(function, "__name__", None) in ("__next__", "__anext__")
+    return (StopIteration, StopAsyncIteration) if is_step else ()
+
+
+class _Handler(NamedTuple):
+    """What a function that may be a Lambda handler calls its event and its context; `at` is the event's place."""
+
+    at: int
+    event: str
+    context: str
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> "_Handler | None":
+        """It may be one if it takes the two and no more, behind `self` or `cls`; Lambda gives them by their place."""
+        try:
+            parameters = [*inspect.signature(function).parameters.values()]
+        except (TypeError, ValueError):  # of some functions in C nothing is known
+            return None
+        at = 1 if parameters and parameters[0].name in ("self", "cls") else 0
+        match parameters[at:]:
+            case [event, context] if all(each.kind in BY_PLACE and each.default is each.empty for each in parameters):
+                return cls(at, event.name, context.name)
+        return None
+
+    def invocation(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AbstractContextManager[Any] | None:
+        """The invocation that a call is; None if Lambda does not call, or somebody has opened one before."""
+        context = kwargs.get(self.context) if kwargs else args[-1]
+        if current_request() is not None or not hasattr(context, "aws_request_id"):
+            return None
+        return invocation(args[self.at] if len(args) > self.at else kwargs.get(self.event), context)
+
+
+def _begun(steps: AsyncGenerator[Y, S]) -> Awaitable[Y]:
+    """The first step of an async generator within ours: the event loop, at its end, is to close ours and only that."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return anext(steps)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
 class _ByClass:
@@ -241,7 +323,7 @@ class _ByClass:
         try:
             first = args[0]
             return self._known.get(type(first)) or self._of(first)
-        except Exception:  # noqa: BLE001  # no argument, or a metaclass that refuses to be looked at
+        except BaseException:  # noqa: BLE001  # no argument, or a metaclass that refuses to be looked at
             return self._written_in()
 
     def _of(self, first: Any) -> str:  # noqa: ANN401  # whatever stands first
@@ -277,23 +359,3 @@ class _Inside:
     async def run(self, step: Awaitable[Y]) -> Y:
         with self:
             return await step
-
-
-class _Resumed(Generator[Y, S, R]):
-    """A generator that is inside its call whenever it runs."""
-
-    def __init__(self, steps: Generator[Y, S, R], call: Call | None) -> None:
-        self._steps = steps
-        self._inside = _Inside(call)
-
-    def send(self, value: S) -> Y:
-        with self._inside:
-            return self._steps.send(value)
-
-    def throw(self, *error: Any) -> Y:  # noqa: ANN401  # the old three-argument form, too
-        with self._inside:
-            return self._steps.throw(*error)
-
-    def close(self) -> None:
-        with self._inside:
-            self._steps.close()
