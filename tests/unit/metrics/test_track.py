@@ -4,10 +4,14 @@ import functools
 import gc
 import inspect
 import os
+import subprocess
 import sys
 import threading
 import time
+import types
+import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -927,3 +931,356 @@ def test_where_nothing_is_emitted_the_line_is_the_same_without_emf() -> None:
     assert list(records.one)[:3] == ["service", "method", "record"]
     assert records.one["release"] == "r7"
     assert "_aws" not in records.one
+
+
+DEEP = 400
+
+
+def near_the_limit(function: Any, *args: Any) -> None:
+    """Calls it as deep as Python lets it, and a thread gives it the room, whatever is around the test."""
+    before = sys.getrecursionlimit()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            sys.setrecursionlimit(DEEP)
+            pool.submit(function, *args).result()
+        finally:
+            sys.setrecursionlimit(before)
+
+
+def test_calls_that_end_in_a_recursion_error_leave_a_line_each() -> None:
+    begun: list[str] = []
+
+    @track_performance("S")
+    def deeper() -> None:
+        call = calls._current.get()
+        if call is not None and call.event_id not in begun:
+            begun.append(call.event_id)
+        deeper()
+
+    def outermost() -> None:
+        with pytest.raises(RecursionError):
+            deeper()
+        plain(1)
+
+    plain(1)
+    with recording() as records:
+        near_the_limit(outermost)
+
+    written = [record["event_id"] for record in records if record["method"] == "deeper"]
+    assert len(begun) > 50
+    assert sorted(written) == sorted(begun)
+    assert not calls._unwritten
+    assert not calls._open
+
+
+def test_calls_that_succeed_near_the_limit_leave_a_line_each() -> None:
+    begun: list[str] = []
+
+    @track_performance("S", include_metadata=True)
+    def leaf() -> dict[str, int]:
+        call = calls._current.get()
+        if call is not None and call.event_id not in begun:
+            begun.append(call.event_id)
+        return {"shift_days": 2}
+
+    def down() -> None:
+        with suppress(RecursionError):
+            leaf()
+        down()
+
+    def outermost() -> None:
+        with pytest.raises(RecursionError):
+            down()
+        plain(1)
+
+    with recording() as records:
+        near_the_limit(outermost)
+
+    written = {record["event_id"]: record for record in records if record["method"] == "leaf"}
+    assert begun[:-5] == [each for each in begun[:-5] if written[each]["metadata"]["shift_days"] == 2]
+    assert not calls._unwritten
+
+
+def test_what_could_not_be_written_is_bounded() -> None:
+    with mock.patch.object(calls, "_write_up", side_effect=RecursionError):
+        for _ in range(calls.MAX_UNWRITTEN + 5):
+            plain(1)
+
+    assert len(calls._unwritten) == calls.MAX_UNWRITTEN
+    with recording() as records:
+        plain(2)
+    assert len(records) == calls.MAX_UNWRITTEN + 1
+
+
+def test_a_restored_snapshot_gives_other_ids() -> None:
+    script = """
+import sys, types
+hooks = []
+sys.modules["snapshot_restore_py"] = types.SimpleNamespace(register_after_restore=hooks.append)
+from dyno.metrics import calls, track_performance
+before = calls.next_event_id()
+[hook() for hook in hooks]
+after = calls.next_event_id()
+assert len(hooks) == 1, hooks
+assert before.split("-")[0] != after.split("-")[0]
+"""
+
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("asked", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_a_result_or_an_error_raises_when_it_is_asked_is_nobody_elses_business(asked: type[BaseException]) -> None:
+    class Result(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise asked
+
+    class Failed(Exception):
+        def __str__(self) -> str:
+            raise asked
+
+    class Shy(Exception):
+        @property
+        def outcome(self) -> str:
+            raise asked
+
+    def fails(error: Exception) -> None:
+        raise error
+
+    with recording() as records:
+        track_performance("S", include_metadata=True)(lambda: Result())()  # noqa: PLW0108
+        for error in (Failed(), Shy()):
+            with pytest.raises(type(error)):
+                track_performance("S")(fails)(error)
+
+    assert [record["outcome"] for record in records] == ["success", "error", "error"]
+
+
+def test_a_group_of_refusals_is_a_refusal() -> None:
+    def fails(error: BaseException) -> None:
+        raise error
+
+    all_refuse = ExceptionGroup("all", [Refused("full"), ExceptionGroup("more", [NoDynoAvailable("full")])])
+    one_breaks = ExceptionGroup("one", [Refused("full"), ExceptionGroup("more", [KeyError("k")])])
+
+    with recording() as records:
+        for error in (all_refuse, one_breaks):
+            with pytest.raises(ExceptionGroup):
+                track_performance("S")(fails)(error)
+
+    assert [record["outcome"] for record in records] == ["rejected", "error"]
+
+
+def test_an_iterator_that_is_through_is_a_success() -> None:
+    class Numbers:
+        @track_performance
+        def __next__(self) -> int:
+            raise StopIteration
+
+        @track_performance
+        async def __anext__(self) -> int:
+            raise StopAsyncIteration
+
+        @track_performance
+        def search(self) -> int:
+            raise StopIteration
+
+    async def ask() -> None:
+        with pytest.raises(StopAsyncIteration):
+            await Numbers().__anext__()
+
+    with recording() as records:
+        for step in (Numbers().__next__, Numbers().search):
+            with pytest.raises(StopIteration):
+                step()
+        asyncio.run(ask())
+
+    assert [record["outcome"] for record in records] == ["success", "error", "success"]
+
+
+def test_a_generator_that_goes_on_when_it_is_told_to_exit_may() -> None:
+    @track_performance("S")
+    def stays() -> Generator[str, None, str]:
+        try:
+            yield "first"
+        except GeneratorExit:
+            yield "last words"
+        return "done"
+
+    with recording() as records:
+        talk = stays()
+        said = [next(talk), talk.throw(GeneratorExit())]
+        with pytest.raises(StopIteration) as end:
+            next(talk)
+        ignoring = stays()
+        next(ignoring)
+        with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+            ignoring.close()
+        del ignoring
+
+    assert (said, end.value.value) == (["first", "last words"], "done")
+    assert records[0]["outcome"] == "success"
+
+
+def test_what_a_generator_returns_when_it_is_closed_reaches_who_closes_it() -> None:
+    def returns() -> Generator[str, None, str]:
+        try:
+            yield "first"
+        except GeneratorExit:
+            return "done"
+        return "never"
+
+    with recording() as records:
+        plainly, measured = returns(), track_performance("S")(returns)()
+        next(plainly), next(measured)
+
+        assert measured.close() == plainly.close()  # type: ignore[func-returns-value]  # from Python 3.13 on it is "done"
+
+    assert records.one["outcome"] == "success"
+
+
+def test_an_async_generator_that_goes_on_when_it_is_told_to_exit_may() -> None:
+    @track_performance("S")
+    async def stays() -> AsyncIterator[str]:
+        try:
+            yield "first"
+        except GeneratorExit:
+            yield "last words"
+
+    async def listen() -> list[str]:
+        talk: Any = stays()
+        return [await anext(talk), await talk.athrow(GeneratorExit()), *[said async for said in talk]]
+
+    with recording() as records:
+        assert asyncio.run(listen()) == ["first", "last words"]
+
+    assert records.one["outcome"] == "success"
+
+
+def test_what_is_thrown_into_a_generator_is_no_context_of_what_it_raises_later() -> None:
+    def talks() -> Generator[str, None, None]:
+        with suppress(KeyError):
+            yield "first"
+        raise ValueError("later")
+
+    @track_performance("S")
+    async def atalks() -> AsyncIterator[str]:
+        for _ in talks():
+            with suppress(KeyError):
+                yield "first"
+        raise AssertionError
+
+    async def listen() -> BaseException:
+        talk: Any = atalks()
+        await anext(talk)
+        with pytest.raises(ValueError, match="later") as caught:
+            await talk.athrow(KeyError("k"))
+        return caught.value
+
+    with recording():
+        talk = track_performance("S")(talks)()
+        next(talk)
+        with pytest.raises(ValueError, match="later") as caught:
+            talk.throw(KeyError("k"))
+
+        assert caught.value.__context__ is None
+        assert asyncio.run(listen()).__context__ is None
+
+
+def test_an_error_thrown_into_a_generator_leaves_nothing_to_the_collector() -> None:
+    class Thrown(Exception): ...
+
+    gc.collect()
+    gc.disable()
+    try:
+        with recording():
+            numbers: Any = count(3)
+            next(numbers)
+            error = Thrown()
+            with suppress(Thrown):
+                numbers.throw(error)
+        left = weakref.ref(error)
+        del error, numbers
+
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_the_loop_closes_a_measured_async_generator_once_and_in_order() -> None:
+    heard: list[Any] = []
+
+    @track_performance("S")
+    async def waits() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0.01)
+
+    async def leave_it() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: heard.append(told))
+        numbers = waits()
+        kept.append(numbers)
+        await anext(numbers)
+
+    kept: list[Any] = []
+    with recording() as records:
+        asyncio.run(leave_it())
+
+    assert heard == []
+    assert records.one["outcome"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (property(lambda _: 1), "below @property"),
+        (functools.cached_property(lambda _: 1), "below @property"),
+        (Planner, "decorate its methods"),
+        (functools.partialmethod(print), "whatever else can be called"),
+        (5, "whatever else can be called"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_where_it_is_written(thing: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        track_performance("S")(thing)
+    with pytest.raises(TypeError, match=said):
+        track_performance(thing)
+
+
+def test_a_cached_or_generic_function_keeps_what_can_be_called_of_it() -> None:
+    @track_performance("S")
+    @functools.lru_cache
+    def cached(day: int) -> int:
+        return day
+
+    @track_performance("S")
+    @functools.singledispatch
+    def generic(_: Any) -> str:
+        return "any"
+
+    generic.register(int, lambda _: "int")
+
+    with recording() as records:
+        assert [cached(1), cached(1), generic(1), generic("")] == [1, 1, "int", "any"]
+
+    assert cached.cache_info().hits == 1
+    cached.cache_clear()
+    assert cached.cache_info().currsize == 0
+    assert len(records) == 4
+
+
+def test_a_generator_that_can_be_awaited_still_can() -> None:
+    @track_performance("S")
+    @types.coroutine
+    def old() -> Generator[Any, Any, int]:
+        yield from asyncio.sleep(0.01).__await__()
+        return 5
+
+    async def wait() -> int:
+        return await old()
+
+    with recording() as records:
+        assert asyncio.run(wait()) == 5
+
+    assert records.one["duration_ms"] >= 10
