@@ -12,7 +12,7 @@ from dyno.database import engine, wait_until_awake
 from dyno.errors import DynoError
 from dyno.metrics import service as metrics
 from dyno.metrics.scrub import scrub
-from dyno.observability import logger
+from dyno.observability import incoming, logger, serving
 from dyno.settings import settings
 
 PATIENCE_S = 60
@@ -22,13 +22,19 @@ ANSWER_TIMEOUT_S = 100
 MAX_WHY = 300
 
 
-def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     Do each room's work of the night, though another's failed.
 
     Raises:
         DynoError: Whose failed, and why; Lambda tries all of it again, which does no harm.
     """
+    with serving(incoming(event, context)):
+        return work_of_the_night()
+
+
+def work_of_the_night() -> dict[str, Any]:
+    """What each room did; raises as `handler` does."""
     known = settings()
     over = engine(known, answer_timeout_s=ANSWER_TIMEOUT_S)
     wait_until_awake(over, PATIENCE_S)
