@@ -1284,3 +1284,13 @@ def test_a_generator_that_can_be_awaited_still_can() -> None:
         assert asyncio.run(wait()) == 5
 
     assert records.one["duration_ms"] >= 10
+
+
+def test_a_partial_of_a_generator_is_measured_as_one() -> None:
+    def numbers(to: int) -> Iterator[int]:
+        yield from range(to)
+
+    with recording() as records:
+        assert list(track_performance("S")(functools.partial(numbers, 2))()) == [0, 1]
+
+    assert records.one["outcome"] == "success"

@@ -84,7 +84,7 @@ class Tracker:
             made = self._async_generator(function)
         elif inspect.isgeneratorfunction(body):
             made = self._generator(function)
-            if inspect.unwrap(body).__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+            if _gives_awaitables(body):
                 made = coroutine(made)
         elif inspect.iscoroutinefunction(body):
             made = self._coroutine(function)
@@ -254,6 +254,14 @@ def _check(function: Callable[..., Any]) -> None:
         instead = "it takes a function, or whatever else can be called"
     if instead is not None:
         raise TypeError(f"a {type(function).__name__} cannot be measured: {instead}")
+
+
+def _gives_awaitables(body: Callable[..., Any]) -> bool:
+    """Whether a generator function was made a coroutine function by types.coroutine()."""
+    while isinstance(body, partial):
+        body = body.func
+    flags: int = getattr(getattr(body, "__code__", None), "co_flags", 0)
+    return bool(flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _copy_members(function: Callable[..., Any], made: Callable[..., Any]) -> None:
