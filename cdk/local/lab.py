@@ -52,7 +52,7 @@ def load(instance: Instance, database_port: int) -> str:
 def shift_on(today: date) -> timedelta:
     """The whole weeks that bring the first request to 7 to 13 days after `today`."""
     first = min(date.fromisoformat(row["start_date"]) for row in _rows("requests.csv"))
-    return timedelta(weeks=-((first - today).days - LEAD_DAYS) // 7)
+    return timedelta(weeks=-(((first - today).days - LEAD_DAYS) // 7))
 
 
 def requests(instance: Instance) -> list[Request]:
