@@ -113,6 +113,8 @@ users = Table(
     Column("sub", Text, nullable=False),
     Column("role", Text),
     Column("enrolled_at", DateTime(timezone=True)),
+    Column("left_at", DateTime(timezone=True)),
+    Column("version", Integer, nullable=False),
 )
 
 # metrics
