@@ -35,6 +35,12 @@ ROUTES = (
     Route("GET", "/metrics/calls", "metrics"),
     Route("GET", "/metrics/health", "metrics"),
     Route("GET", "/metrics/prometheus", "metrics", Admission.SCRAPER),
+    Route("GET", "/metrics/business", "roi"),
+    Route("GET", "/metrics/roi", "roi"),
+    Route("GET", "/metrics/roi.html", "roi"),
+    Route("GET", "/metrics/roi/assumptions", "roi"),
+    Route("PUT", "/metrics/roi/assumptions", "roi"),
+    Route("GET", "/metrics/demand", "roi"),
     Route("GET", "/health/live", "metrics", Admission.PUBLIC),
     Route("GET", "/health/ready", "metrics", Admission.PUBLIC),
 )

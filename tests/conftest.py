@@ -25,9 +25,10 @@ declare name text;
 begin
   set local session_replication_role = replica;  -- no foreign key asks about the order
   for name in select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
-                 and not relispartition and relname <> 'alembic_version' loop
+                 and not relispartition and relname not in ('alembic_version', 'roi_assumptions') loop
     execute format('delete from %I', name);
   end loop;
+  delete from roi_assumptions where id > 0;  -- not those that came with the service
   for name in select relname from pg_class where relkind = 'S' and relnamespace = 'public'::regnamespace loop
     perform setval(name::regclass, 1, false);
   end loop;

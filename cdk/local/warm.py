@@ -22,7 +22,11 @@ async def up(stack: Stack, token: str) -> None:
     timeout = httpx.Timeout(30)
     async with httpx.AsyncClient(base_url=stack.api, timeout=timeout, trust_env=False) as client:
         signed_in = {"Authorization": f"Bearer {token}"}
-        await asyncio.gather(_ready(client), client.get("/dynos", headers=signed_in))
+        await asyncio.gather(
+            _ready(client),
+            client.get("/dynos", headers=signed_in),
+            client.get("/metrics/roi?preset=activity", headers=signed_in),
+        )
 
 
 async def _ready(client: httpx.AsyncClient) -> None:

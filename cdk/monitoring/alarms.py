@@ -65,7 +65,7 @@ def _of_gateway(platform: Platform) -> Iterable[Rule]:
 
 def _of_doors(platform: Platform) -> Iterable[Rule]:
     meanings = {
-        "Errors": "crashes; see its log.",
+        "Errors": "crashes, or failed by night; see its log.",
         "Throttles": "is short of concurrency; see the account's limit.",
     }
     for name, function in platform.doors.items():

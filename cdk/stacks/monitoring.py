@@ -29,7 +29,7 @@ class MonitoringStack(Stack):
         strategy, namespace = options.monitoring, metrics_namespace(options)
         platform = Platform(
             api=service.api.rest,
-            doors={"allocations": service.allocations, "metrics": service.metrics},
+            doors={"allocations": service.allocations, "metrics": service.metrics, "roi": service.roi},
             ingest=service.ingest,
             nightly={"lifecycle": service.lifecycle, "redrive": service.redrive},
             cluster=data.database.cluster,

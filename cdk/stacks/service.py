@@ -17,6 +17,10 @@ from cdk.options import Options
 from cdk.stacks.data import DataStack
 from cdk.stage import Stage
 
+DOOR_SERIES, ROI_SERIES = 8, 12
+"""CloudWatch series that a door's environment may make besides those of the catalogue's methods: overflow, cold starts
+and, of what reports on the lab, its business metrics. Together they stay within the catalogue's budget."""
+
 
 class ServiceStack(Stack):
     """
@@ -33,10 +37,11 @@ class ServiceStack(Stack):
         self.call_log = self._log("CallLog", kept=True)
         self.tracking = Tracking(tuple(self._layers.versions), self.call_log, tracking_variables(options))
 
-        self.allocations = self._door(
-            "Allocations", "allocations", "dyno_allocations", "Books and lists", memory_mb=1024
+        self.allocations = self._door("Allocations", "allocations", "dyno_allocations", "Books and lists")
+        self.metrics = self._door("Metrics", "metrics", "dyno_metrics", "Reports, exposition, health")
+        self.roi = self._door(
+            "Roi", "roi", "dyno_roi", "Reports what it saves", timeout=Duration.minutes(5), series=ROI_SERIES
         )
-        self.metrics = self._door("Metrics", "metrics", "dyno_metrics", "Reports, exposition, health", memory_mb=1024)
         self.ingest = self._ingest()
         data.snapshot.grant_read(self.metrics)
         data.snapshot.grant_read_write(self.ingest)
@@ -45,7 +50,11 @@ class ServiceStack(Stack):
         self.api = Api(
             self,
             "Api",
-            functions={"allocations": self.allocations.function, "metrics": self.metrics.function},
+            functions={
+                "allocations": self.allocations.function,
+                "metrics": self.metrics.function,
+                "roi": self.roi.function,
+            },
             identity=data.identity,
             options=options,
             tags=stage.api_tags,
@@ -53,7 +62,14 @@ class ServiceStack(Stack):
         self._outputs()
 
     def _door(
-        self, construct_id: str, name: str, database_user: str, description: str, *, memory_mb: int
+        self,
+        construct_id: str,
+        name: str,
+        database_user: str,
+        description: str,
+        *,
+        timeout: Duration | None = None,
+        series: int = DOOR_SERIES,
     ) -> DynoFunction:
         return self._function(
             construct_id,
@@ -61,9 +77,10 @@ class ServiceStack(Stack):
             database_user,
             description,
             self.call_log,
-            Duration.seconds(20),
-            memory_mb,
+            timeout or Duration.seconds(20),
+            1024,
             reserved_concurrency=self._options.reserved_concurrency,
+            series=series,
         )
 
     def _ingest(self) -> DynoFunction:
@@ -81,7 +98,7 @@ class ServiceStack(Stack):
         )
 
     def _nightly(self) -> None:
-        """The second soon behind the first: a database with nothing to do sleeps again within six minutes."""
+        """Each soon behind the one before: a database with nothing to do sleeps again within six minutes."""
         log = self._log("NightlyLog", kept=False)
         self.lifecycle = self._function(
             "Lifecycle", "lifecycle", "dyno_lifecycle", "Ages what is old", log, Duration.minutes(5), 512
@@ -89,6 +106,8 @@ class ServiceStack(Stack):
         self.redrive = self._redrive(log)
         Nightly(self, "NightlyLifecycle", function=self.lifecycle, at=(2, 10), event={})
         Nightly(self, "NightlyRedrive", function=self.redrive, at=(2, 15), event={"must_complete": True})
+        # Behind redrive, so that a day is closed with all its calls.
+        Nightly(self, "NightlyRoi", function=self.roi, at=(2, 20), event={})
 
     def _redrive(self, log: logs.ILogGroup) -> DynoFunction:
         failed = self._data.failed_batches
@@ -120,6 +139,7 @@ class ServiceStack(Stack):
         memory_mb: int,
         *,
         reserved_concurrency: int | None = None,
+        series: int | None = None,
     ) -> DynoFunction:
         function = DynoFunction(
             self,
@@ -127,7 +147,8 @@ class ServiceStack(Stack):
             name=name,
             description=description,
             layers=self._layers.versions,
-            environment=self._data.variables.of(database_user),
+            environment=self._data.variables.of(database_user)
+            | ({"METRICS_SERIES_BUDGET": str(series)} if series else {}),
             log_group=log_group,
             network=self._data.network,
             timeout=timeout,
@@ -144,6 +165,7 @@ class ServiceStack(Stack):
         CfnOutput(self, "ApiUrl", value=self.api.rest.url)
         CfnOutput(self, "AllocationsFunctionName", value=self.allocations.function.function_name)
         CfnOutput(self, "MetricsFunctionName", value=self.metrics.function.function_name)
+        CfnOutput(self, "RoiFunctionName", value=self.roi.function.function_name)
         CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
         CfnOutput(self, "LifecycleFunctionName", value=self.lifecycle.function.function_name)
         CfnOutput(self, "RedriveFunctionName", value=self.redrive.function.function_name)

@@ -126,7 +126,7 @@ def call(enter: Callable[[str], None]) -> Call:
     def answer(
         door: ModuleType, method: str, path: str, *, caller: Caller = Caller.USER, sub: str | None = None, **parts: Any
     ) -> Answer:
-        enter("dyno_metrics" if door.__name__ == "functions.metrics.handler" else "dyno_allocations")
+        enter(f"dyno_{door.__name__.split('.')[1]}")
         event = gateway_event(method, path, authorised=claims(caller, sub), **parts)
         said = door.handler(event, Context())
         headers = {name: values[0] for name, values in said["multiValueHeaders"].items()}

@@ -75,7 +75,7 @@ WHOLE = snapshot(
         "dead_letters": {"not_json": 3, "too_old": 1},
         "open_dead_letters": {"not_json": 2},
         "observations": [observation("VehiclesScanned", labels={"site": "north"}, value=2.5)],
-        "lab": LabActivity(active_users=17, kept_allocations=2_847),
+        "lab": LabActivity(active_users=17, kept_allocations=2_847, hours_saved=189.8, cost_savings_usd=9_490),
     },
     ingest_lag_s=1.25,
     failing_since=NOW,

@@ -33,6 +33,7 @@ ROLES = (
     Role("dyno_metrics", 50),
     Role("dyno_ingest", 50),
     Role("dyno_lifecycle", 5),
+    Role("dyno_roi", 20),
 )
 
 

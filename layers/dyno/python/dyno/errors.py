@@ -81,6 +81,13 @@ class AllocationNotFound(NotFound):
     title = "There is no such allocation"
 
 
+class ReportNotFound(NotFound):
+    """No report is stored under that revision."""
+
+    code = "report_not_found"
+    title = "There is no such report"
+
+
 class Unauthorized(DynoError):
     """The token is not one this service accepts."""
 

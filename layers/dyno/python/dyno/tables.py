@@ -117,6 +117,22 @@ users = Table(
     Column("version", Integer, nullable=False),
 )
 
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("refused_at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("vehicle_id", Integer, ForeignKey("vehicles.id"), nullable=False),
+    Column("test_type", Text, nullable=False),
+    Column("drive_type", Text, nullable=False),
+    Column("weight_class", Text, nullable=False),
+    Column("start_date", Date, nullable=False),
+    Column("days_to_complete", SmallInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("conflicting", Boolean, nullable=False),
+)
+
 # metrics
 
 metrics = Table(
@@ -207,4 +223,44 @@ dead_letter_totals = Table(
     Column("letters", BigInteger, nullable=False),
     Column("redriven", BigInteger, nullable=False),
     Column("aged", BigInteger, nullable=False),
+)
+
+# what it saves
+
+allocation_days = Table(
+    "allocation_days",
+    metadata,
+    Column("time_zone", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("kept", Integer, nullable=False),
+    Column("cancelled_early", Integer, nullable=False),
+    Column("replaced", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("refused_conflicts", Integer, nullable=False),
+    Column("placed_calls", Integer, nullable=False),
+    Column("placed_ms", Double, nullable=False),
+    Column("closed_at", DateTime(timezone=True), nullable=False),
+)
+
+roi_assumptions = Table(
+    "roi_assumptions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("valid_from", Date, nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("assumptions", JSONB, nullable=False),
+)
+
+roi_reports = Table(
+    "roi_reports",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("start_date", Date, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("computed_at", DateTime(timezone=True), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("report", JSONB, nullable=False),
 )

@@ -134,6 +134,21 @@ class FunctionMetric:
 
 
 @dataclass(frozen=True)
+class BusinessMetric:
+    """
+    A gauge of the lab that is recorded every night, as `record_business_metric` takes it; without labels.
+
+    Attributes:
+        name: CloudWatch metric name, in PascalCase.
+        unit: CloudWatch unit.
+    """
+
+    name: str
+    unit: str
+    help: str
+
+
+@dataclass(frozen=True)
 class Family:
     """A Prometheus family of /metrics/prometheus; names use base units."""
 
@@ -174,13 +189,29 @@ ALLOCATIONS = CallMetric(
 CALL_METRICS = (DURATION, ERRORS, REJECTIONS, ALLOCATIONS)
 COLD_START = FunctionMetric("ColdStart", "Count", "Requests that waited for an environment to start.")
 
+SUCCESSFUL_ALLOCATIONS = BusinessMetric(
+    "SuccessfulAllocations", "Count", "Bookings of the lab's month that are kept: not cancelled within 24 hours."
+)
+SAVED_HOURS = BusinessMetric("HoursSaved", "None", "Planners' hours that these saved, by what is assumed.")
+SAVED_USD = BusinessMetric("CostSavingsUSD", "None", "What these hours would have cost.")
+ADOPTION_RATE = BusinessMetric("AdoptionRate", "Percent", "People with a kept booking in 30 days, of those enrolled.")
+CONFLICT_ELIMINATION_RATE = BusinessMetric(
+    "ConflictEliminationRate",
+    "Percent",
+    "Double bookings of the month that were refused or moved, of those and any there are.",
+)
+PEOPLE_ACTIVE = BusinessMetric("ActiveUsers", "Count", "Who made a kept booking in the last 30 days.")
+BUSINESS_METRICS = (
+    SUCCESSFUL_ALLOCATIONS,
+    SAVED_HOURS,
+    SAVED_USD,
+    ADOPTION_RATE,
+    CONFLICT_ELIMINATION_RATE,
+    PEOPLE_ACTIVE,
+)
+"""Of the lab's month so far: a nightly run that is late or done twice says the same again. What is undefined is left out."""
+
 ALLOCATION_SERVICE = "AllocationService"
-
-MINUTES_SAVED_PER_ALLOCATION = 4
-"""What a planner spent on finding a dyno by hand. Source: the lab's time study."""
-
-HOURLY_RATE_USD = 50
-"""What an engineer's hour costs. Source: the same."""
 
 CALLS_TOTAL = Family("dyno_calls_total", Kind.COUNTER, "Finished calls.", ("service", "method", "outcome"))
 CALL_DURATION = Family("dyno_call_duration_seconds", Kind.HISTOGRAM, "Time from call to return.", ("service", "method"))
@@ -251,6 +282,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         "list_vehicles",
     ),
     "MetricsService": ("calls", "exact_performance", "performance"),
+    "RoiService": (),
 }
 """
 This service's methods with series of their own, service by service; the others of these services count as overflow.

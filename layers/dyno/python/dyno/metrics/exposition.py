@@ -82,13 +82,12 @@ def _by_reason(family: Family, letters: Mapping[str, int]) -> list[str]:
 def _lab(lab: LabActivity | None) -> _Samples:
     if lab is None:
         return {}
-    saved_min = lab.kept_allocations * catalogue.MINUTES_SAVED_PER_ALLOCATION
-    savings_usd = round(saved_min * catalogue.HOURLY_RATE_USD / 60, 2)
-    return {
-        catalogue.ACTIVE_USERS: [_sample(catalogue.ACTIVE_USERS, lab.active_users)],
-        catalogue.HOURS_SAVED: [_sample(catalogue.HOURS_SAVED, saved_min / 60)],
-        catalogue.COST_SAVINGS: [_sample(catalogue.COST_SAVINGS, savings_usd)],
+    said = {
+        catalogue.ACTIVE_USERS: lab.active_users,
+        catalogue.HOURS_SAVED: lab.hours_saved,
+        catalogue.COST_SAVINGS: lab.cost_savings_usd,
     }
+    return {family: [_sample(family, value)] for family, value in said.items() if value is not None}
 
 
 def _business(totals: Sequence[ObservationTotal]) -> _Samples:

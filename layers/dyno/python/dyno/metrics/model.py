@@ -392,10 +392,14 @@ class LabActivity(BaseModel):
     Attributes:
         active_users: Who made a booking that is kept, in the last 30 days.
         kept_allocations: Bookings of the lab's month, committed and not cancelled within 24 hours.
+        hours_saved: What these saved of planners' time, by what is assumed; None if an earlier release counted.
+        cost_savings_usd: What that time would have cost, to the cent.
     """
 
     active_users: int
     kept_allocations: int
+    hours_saved: float | None = None
+    cost_savings_usd: float | None = None
 
 
 class Totals(BaseModel):

@@ -36,9 +36,6 @@ SERVICE = "MetricsService"
 MAX_CALLS = 1_000
 MAX_LETTERS = 500
 
-ACTIVE = timedelta(days=30)
-"""Whoever booked within that time is an active user."""
-
 HOUR = timedelta(hours=1)
 
 MONTHS = range(-1, 4)
@@ -185,8 +182,7 @@ def _store(connection: Connection, batch: Batch, lines: int) -> _Stored:
 
 
 def _snapshot(connection: Connection, now: datetime, lab_time_zone: ZoneInfo, oldest: datetime | None) -> Snapshot:
-    month = now.astimezone(lab_time_zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    version, totals = store.counted(connection, now - ACTIVE, month)
+    version, totals = store.counted(connection, lab_time_zone.key, now)
     lag_s = None if oldest is None else max(0.0, (now - oldest).total_seconds())
     return Snapshot(version=version, taken_at=now, totals=totals, ingest_lag_s=lag_s)
 

@@ -85,7 +85,7 @@ _COUNTED = text(f"""
            (select json_object_agg(reason, letters order by reason) from dead_letter_totals) as dead_letters,
            (select json_object_agg(reason, letters - redriven - aged order by reason)
               from dead_letter_totals where letters > redriven + aged) as open_dead_letters,
-           (select row_to_json(lab) from lab_activity(:users_since, :bookings_since) lab) as lab
+           (select row_to_json(lab) from lab_month(:zone, :now) lab) as lab
 """)  # noqa: S608  # numbers
 
 
@@ -144,15 +144,14 @@ def open_dead_letters(connection: Connection, after: int, limit: int) -> list[tu
     return [(row, LogEvent(message=line, known_as=letter_id)) for row, letter_id, line in connection.execute(query)]
 
 
-def counted(connection: Connection, users_since: datetime, bookings_since: datetime) -> tuple[int, Totals]:
+def counted(connection: Connection, zone: str, now: datetime) -> tuple[int, Totals]:
     """
     Everything counted so far, as of one moment, and its version: the higher, the later.
 
     Args:
-        users_since: Whoever booked after is active.
-        bookings_since: Bookings made after are counted.
+        zone: The lab's time zone; decides when its month began.
     """
-    said = connection.execute(_COUNTED, {"users_since": users_since, "bookings_since": bookings_since}).one()
+    said = connection.execute(_COUNTED, {"zone": zone, "now": now}).one()
     totals = Totals(
         series=[SeriesTotal(**series | {"buckets": _by_index(series["buckets"])}) for series in said.series or ()],
         dead_letters=said.dead_letters or {},

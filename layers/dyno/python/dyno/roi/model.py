@@ -16,7 +16,8 @@ def _exact(given: object) -> object:
     """A JSON number as it was written; no text, and neither true nor false."""
     if isinstance(given, bool) or not isinstance(given, int | float | Decimal):
         raise ValueError("a number is wanted, without quotes")  # noqa: TRY004  # pydantic turns it into a fault
-    return Decimal(repr(given)) if isinstance(given, float) else Decimal(given)
+    exact = Decimal(repr(given)) if isinstance(given, float) else Decimal(given)
+    return exact or Decimal(0)  # there is a negative zero, too, and nobody wants to read it
 
 
 def _day(given: object) -> object:
@@ -32,7 +33,7 @@ def _plain(exact: Decimal) -> int | float:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
-# Shown as JSON numbers: up to 15 digits, which all of these keep to, a double gives back what was written.
+# Shown as JSON numbers: up to 15 digits, as money below ten trillion has, a double gives back what was written.
 _AS_NUMBER = PlainSerializer(_plain, return_type=int | float, when_used="json")
 Exact = Annotated[Decimal, BeforeValidator(_exact), _AS_NUMBER]
 Usd = Annotated[Exact, Field(ge=0, le=10**12, decimal_places=2)]
@@ -109,7 +110,7 @@ class Inputs(Strict):
     """
 
     basis: Basis
-    allocations: Annotated[int, Field(ge=0)] = 0
+    allocations: Annotated[int, Field(ge=0, le=10**9)] = 0
     minutes_saved_per_allocation: Range = Range.exactly(0)
     engineers: Quantity = Decimal(0)
     hours_per_engineer_week: Quantity = Decimal(0)
@@ -143,7 +144,7 @@ class Line(Shown):
         start_date: First day; None with `end_date`, its last, where it is of no days in particular.
         assumptions_id: The row it is reckoned by; None where inputs were given.
         months: Its length, a share of the calendar month it lies in; None if it is not known.
-        time_saved_hours: Low, mid and high; not rounded. So is what follows.
+        time_saved_hours: Low, mid and high; the only ones that are not rounded.
     """
 
     start_date: date | None = None
@@ -295,27 +296,37 @@ class Span(Shown):
     complete: bool
 
 
-class DayFacts(Shown):
+class Counts(Shown):
     """
-    What happened on a day of the lab.
+    What happened on some days of the lab.
 
     Attributes:
-        kept: Bookings made that day, committed and not cancelled within 24 hours.
+        kept: Bookings made then, committed and not cancelled within 24 hours.
         cancelled_early: Bookings cancelled within 24 hours.
-        replaced: Bookings made that were moved to a later day than asked for, because that one was taken.
+        replaced: Bookings moved to a later day than asked for, because that one was taken.
         refused: Attempts refused because of the lab: no dyno, or the vehicle is taken.
         refused_conflicts: Those of them that somebody else's days were in the way of.
-        placed_calls: Calls that made a booking, dry runs and replays not among them, and what they took.
+        placed_calls: Calls that made a booking, dry runs and replays not among them.
+        placed_ms: What these took together.
     """
 
-    day: date
-    kept: int
-    cancelled_early: int
-    replaced: int
-    refused: int
-    refused_conflicts: int
-    placed_calls: int
-    placed_ms: float
+    kept: int = 0
+    cancelled_early: int = 0
+    replaced: int = 0
+    refused: int = 0
+    refused_conflicts: int = 0
+    placed_calls: int = 0
+    placed_ms: float = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields})
+
+
+class MonthCounts(Counts):
+    """The same of the days of a calendar month for which one row of assumptions is in force."""
+
+    month: date
+    assumptions_id: int
 
 
 class People(Shown):
@@ -333,13 +344,55 @@ class People(Shown):
     active: int
 
 
+class Facts(Shown):
+    """
+    All that reports of a period are made of, as of one moment.
+
+    Attributes:
+        months: Of the period, in order.
+        month: Of the lab's month that monthly figures are of.
+        first_day: The first in the period with anything.
+        provisional: Kept bookings of the period that can still be cancelled as if they had not been.
+        conflicts: Overlapping pairs of occupancies there are.
+        assumptions: The rows in force, in order of their first day.
+        revisions: What is stored of the period, in order.
+        digest: Of the newest of them.
+    """
+
+    months: list[MonthCounts]
+    month: list[MonthCounts]
+    first_day: date | None
+    provisional: int
+    conflicts: int
+    people: People
+    assumptions: list["AssumptionsRow"]
+    revisions: list["Revision"]
+    digest: str | None
+
+
 class Revision(Shown):
-    """A report as it was stored."""
+    """A report that is stored."""
 
     revision: int
     computed_at: datetime
     total_successful_allocations: int
     cost_savings_usd: Exact
+
+
+class Asked(Strict):
+    """
+    The period a report is asked for.
+
+    Attributes:
+        start_date: First day; None for the first with anything.
+        end_date: Last day; None for today.
+        revision: The stored one; None for what is true now.
+    """
+
+    kind: PeriodKind
+    start_date: date | None = None
+    end_date: date | None = None
+    revision: int | None = None
 
 
 class RoiReport(Result):
@@ -490,3 +543,20 @@ class DemandReport(DemandCount):
     by_reason: dict[str, int]
     groups: list[DemandGroup]
     over_time: list[DemandBin]
+
+
+class Ran(Shown):
+    """
+    What a run did.
+
+    Attributes:
+        closed_days: Days whose counts are final now.
+        months: How many it reckoned; `stored_months` of them said something new, and so the next revision.
+        days: Likewise.
+    """
+
+    closed_days: int
+    months: int
+    stored_months: int
+    days: int
+    stored_days: int

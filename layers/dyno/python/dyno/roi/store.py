@@ -1,0 +1,120 @@
+"""The tables of what is saved: what happened, what is assumed, what was refused, and the reports that are kept."""
+
+import json
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from dyno.roi.model import MODEL, Asked, Assumptions, AssumptionsRow, Bin, Facts, PeriodKind
+
+_FACTS = text("""
+    select roi_facts(:zone, :model, :kind, :start_date, :end_date, :month_start, :month_end,
+                     :active_since, :active_until, :now)
+""")
+
+_STORED = text("""
+    select computed_at, report from roi_reports
+     where kind = :kind and start_date = :start_date and model = :model and revision = :revision
+""").columns(report=JSONB)
+
+_KEEP = text("select * from keep_report(:kind, :start_date, :model, :computed_at, :digest, cast(:report as jsonb))")
+_ASSUME = text("select * from assume(:actor, :valid_from, :reason, cast(:assumptions as jsonb))")
+_HISTORY = text("select jsonb_agg(assumptions_json(a) order by a.id desc) from roi_assumptions a")
+_FIRST_DAY = text("select min(day) from lab_days(:zone, null, null)")
+_DEMAND = text("select roi_demand(:zone, :by, :start_date, :end_date)")
+
+
+class Kept(NamedTuple):
+    """A stored report's revision, and whether there was something new to store."""
+
+    revision: int
+    is_new: bool
+
+
+def facts(
+    connection: Connection,
+    wanted: Asked,
+    month: Asked,
+    zone: str,
+    active: tuple[datetime, datetime],
+    now: datetime,
+) -> Facts:
+    """
+    All that the reports of a period are made of, in one statement.
+
+    Args:
+        month: The lab's month for monthly figures.
+        active: From when to when bookings make people active.
+    """
+    said = connection.execute(
+        _FACTS,
+        {
+            "zone": zone,
+            "model": MODEL,
+            "kind": wanted.kind,
+            "start_date": wanted.start_date,
+            "end_date": wanted.end_date,
+            "month_start": month.start_date,
+            "month_end": month.end_date,
+            "active_since": active[0],
+            "active_until": active[1],
+            "now": now,
+        },
+    ).scalar_one()
+    return Facts.model_validate(said)
+
+
+def stored(connection: Connection, wanted: Asked) -> tuple[datetime, dict[str, Any]] | None:
+    """When a revision was reckoned and what it says; None if there is no such revision."""
+    asked = {"kind": wanted.kind, "start_date": wanted.start_date, "model": MODEL, "revision": wanted.revision}
+    row = connection.execute(_STORED, asked).one_or_none()
+    return (row.computed_at, row.report) if row else None
+
+
+def keep(
+    connection: Connection, kind: PeriodKind, start_date: date, *, computed_at: datetime, digest: str, report: object
+) -> Kept:
+    """Store a report as the next revision, unless the newest one has the same digest."""
+    values = {"kind": kind, "start_date": start_date, "model": MODEL, "computed_at": computed_at, "digest": digest}
+    return Kept(*connection.execute(_KEEP, values | {"report": json.dumps(report)}).one())
+
+
+def close_days(connection: Connection, zone: str) -> int:
+    """Count for good the days that ended more than 24 hours ago; how many had anything and were not."""
+    closed: int = connection.execute(text("select close_days(:zone)"), {"zone": zone}).scalar_one()
+    return closed
+
+
+def first_day(connection: Connection, zone: str) -> date | None:
+    """The first day of the lab with anything to report; None if there is none."""
+    found: date | None = connection.execute(_FIRST_DAY, {"zone": zone}).scalar()
+    return found
+
+
+def assume(
+    connection: Connection, actor: str, valid_from: date, reason: str, assumptions: Assumptions
+) -> tuple[int, bool]:
+    """Add a row, unless it would repeat the one in force from that day; its id, and whether it is new."""
+    values = {"actor": actor, "valid_from": valid_from, "reason": reason}
+    row = connection.execute(_ASSUME, values | {"assumptions": assumptions.model_dump_json()}).one()
+    return row.assumptions_id, row.is_new
+
+
+def history(connection: Connection) -> list[AssumptionsRow]:
+    """Every row of assumptions, the newest first."""
+    return [AssumptionsRow.model_validate(row) for row in connection.execute(_HISTORY).scalar_one()]
+
+
+def demand(connection: Connection, wanted: Asked, by: Bin, zone: str) -> dict[str, Any]:
+    """
+    What was refused in a period.
+
+    Returns:
+        first_day; attempts by group, bin and reason; requests, those booked later, and the days of the others by group
+        and bin; the names of the dynos of each group.
+    """
+    values = {"zone": zone, "by": str(by), "start_date": wanted.start_date, "end_date": wanted.end_date}
+    found: dict[str, Any] = connection.execute(_DEMAND, values).scalar_one()
+    return found
