@@ -10,9 +10,10 @@ from dyno.http import Door, allow
 from dyno.settings import settings
 from functions.allocations import handler as allocations
 from functions.metrics import handler as metrics
+from functions.roi import handler as roi
 from tests.functions.conftest import Call, Caller
 
-ROUTES = [(door, *route) for door in (allocations, metrics) for route in door.door.routes()]
+ROUTES = [(door, *route) for door in (allocations, metrics, roi) for route in door.door.routes()]
 IDS = [f"{method} {path}" for _, method, path, _ in ROUTES]
 
 

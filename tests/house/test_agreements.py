@@ -12,6 +12,7 @@ from dyno.errors import DynoError
 from dyno.settings import Settings
 from functions.allocations import handler as allocations
 from functions.metrics import handler as metrics
+from functions.roi import handler as roi
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -39,7 +40,7 @@ def test_the_gateway_and_the_doors_have_the_same_routes() -> None:
 def test_the_gateway_admits_whom_the_doors_expect() -> None:
     asked = {
         (method, path.replace("<", "{").replace(">", "}")): function.__dict__["permission"]
-        for door in (allocations.door, metrics.door)
+        for door in (allocations.door, metrics.door, roi.door)
         for method, path, function in door.routes()
     }
     kinds = {Permission.PUBLIC: Admission.PUBLIC, Permission.SCRAPE: Admission.SCRAPER}
@@ -50,7 +51,7 @@ def test_the_gateway_admits_whom_the_doors_expect() -> None:
 
 def documented(readme: str) -> dict[str, str]:
     """Route to permission, by the README's table of the API."""
-    return dict(re.findall(r"^\| `((?:GET|POST|PATCH|DELETE) [^`]+)` \| ([^|]+) \|", readme, re.MULTILINE))
+    return dict(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) [^`]+)` \| ([^|]+) \|", readme, re.MULTILINE))
 
 
 def guarded() -> dict[str, str]:
@@ -62,7 +63,7 @@ def guarded() -> dict[str, str]:
     }
     return {
         f"{method} {path.replace('<', '{').replace('>', '}')}": words.get(permission, str(permission))
-        for door in (allocations.door, metrics.door)
+        for door in (allocations.door, metrics.door, roi.door)
         for method, path, function in door.routes()
         for permission in [function.__dict__["permission"]]
     }

@@ -19,14 +19,26 @@ PLANTED = {
         "layers/dyno/python/dyno/metrics/model.py",
         "import dyno.metrics.store",
     ),
+    "In the roi room, imports go from service to store to model": (
+        "layers/dyno/python/dyno/roi/model.py",
+        "import dyno.roi.formula",
+    ),
+    "In the users room, imports go from service to store to model": (
+        "layers/dyno/python/dyno/users/model.py",
+        "import dyno.users.service",
+    ),
     "The hall knows no room": ("layers/dyno/python/dyno/settings.py", "import dyno.allocation.model"),
     "The metrics room lends its tracker and nothing else": (
         "layers/dyno/python/dyno/allocation/service.py",
         "import dyno.metrics.scrub",
     ),
-    "The metrics room knows nothing of allocations": (
-        "layers/dyno/python/dyno/metrics/service.py",
+    "Rooms know nothing of each other but the tracker": (
+        "layers/dyno/python/dyno/roi/store.py",
         "import dyno.allocation.model",
+    ),
+    "The metrics room knows no other": (
+        "layers/dyno/python/dyno/metrics/service.py",
+        "import dyno.users.model",
     ),
     "Doors see neither SQL nor stores": ("functions/metrics/handler.py", "import dyno.metrics.store"),
     "Models import errors, pydantic and the standard library": (

@@ -69,7 +69,10 @@ class Source:
             self.invoked = True
         elif name == "record_business_metric":
             assert "labels" not in given, f"{self.module}: how many label sets has {ast.unparse(call)}?"
-            self.observed.add(_text(first, constants))
+            if first and ast.unparse(first) == "metric.name":  # of the catalogue's, one after the other
+                self.observed.update(metric.name for metric in catalogue.BUSINESS_METRICS)
+            else:
+                self.observed.add(_text(first, constants))
         elif name == "track_performance":
             service = _text(first, constants) if first else owner or self.module
             method = _text(given["method"], constants) if "method" in given else within
@@ -126,7 +129,8 @@ def test_every_door_and_method_is_known_to_the_count() -> None:
 
     calls = {call for source in found for call in source.calls}
     assert {("AllocationService", "auto_allocate"), ("MetricsService", "performance")} <= calls
-    assert {source.module for source in found if source.invoked} >= {"allocations", "metrics"}
+    assert {source.module for source in found if source.invoked} >= {"allocations", "metrics", "roi"}
+    assert {metric.name for metric in catalogue.BUSINESS_METRICS} <= {name for each in found for name in each.observed}
 
 
 def test_the_catalogue_gives_series_to_methods_that_there_are() -> None:

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -6,9 +7,9 @@ from sqlalchemy import Engine
 
 from dyno.allocation import service
 from dyno.allocation.model import AllocationFilter, Status
-from dyno.errors import InvalidRequest
+from dyno.errors import InvalidRequest, NoDynoAvailable
 from dyno.paging import Page
-from tests.lab import ANN, MONDAY, TUESDAY, WEDNESDAY, Lab
+from tests.lab import ANN, BOB, MONDAY, TUESDAY, WEDNESDAY, Lab
 
 ALL = AllocationFilter()
 
@@ -107,3 +108,24 @@ def test_conflicts_are_found_where_the_constraints_are_gone(lab: Lab) -> None:
     second_page = service.list_conflicts(lab.over, first_page.next_cursor, 1)
     assert [*first_page.items, *second_page.items] == found
     assert second_page.next_cursor is None
+
+
+def test_refusals_are_listed_with_what_was_wanted_and_why_not(lab: Lab) -> None:
+    lab.dyno("D1")
+    first, second = lab.vehicles(2)
+    lab.auto_allocate(first, MONDAY)
+    for day in (MONDAY, MONDAY, TUESDAY):
+        with suppress(NoDynoAvailable):
+            lab.auto_allocate(second, day, days_to_complete=2 - (day == TUESDAY), actor=BOB)
+
+    pages = [service.list_refusals(lab.over, None, 1), service.list_refusals(lab.over, None, 50)]
+
+    shown = pages[1].items
+    assert [each.refusal_id for each in pages[0].items] == [shown[0].refusal_id]
+    assert pages[0].next_cursor is not None
+    assert pages[1].next_cursor is None
+    assert [(each.vin, each.asked_by, each.start_date, each.days_to_complete) for each in shown] == [
+        (second, "bob", MONDAY, 2)
+    ] * 2
+    assert [(each.reason, each.conflicting, each.test_type) for each in shown] == [("booked", True, "brake")] * 2
+    assert [(each.drive_type, each.weight_class) for each in shown] == [("AWD", "<10K")] * 2

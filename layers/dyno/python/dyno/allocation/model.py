@@ -201,6 +201,32 @@ class Overlap(Shown):
     end_date: date
 
 
+class Refusal(Shown):
+    """
+    A booking that the lab had no days for.
+
+    Attributes:
+        asked_by: The user pool's id of who wanted it.
+        start_date: The first day asked for.
+        drive_type: The vehicle's then; so its weight class.
+        reason: vehicle_already_allocated, or what kept most of the capable dynos from it, or not_capable if there is none.
+        conflicting: Whether somebody else's days were in the way.
+    """
+
+    refusal_id: int
+    refused_at: datetime
+    asked_by: str
+    vehicle_id: int
+    vin: str
+    test_type: str
+    drive_type: str
+    weight_class: str
+    start_date: date
+    days_to_complete: int
+    reason: str
+    conflicting: bool
+
+
 class AllocationFilter(Strict):
     """Which allocations a list shows; a window is any that touches [from_date, to_date]."""
 

@@ -14,6 +14,7 @@ from dyno.allocation.model import (
     Dyno,
     Overlap,
     Placement,
+    Refusal,
     Swept,
     Terms,
     Vehicle,
@@ -123,6 +124,13 @@ def list_conflicts(over: Engine, cursor: str | None, limit: int) -> Page[Overlap
     """Overlapping pairs of live bookings, in order of their ids; none, as long as the constraints hold."""
     with autocommit(over) as connection:
         return page(store.overlaps(connection, after(cursor, 3), limit + 1), limit)
+
+
+@track_performance(SERVICE)
+def list_refusals(over: Engine, cursor: str | None, limit: int) -> Page[Refusal]:
+    """Bookings that the lab had no days for, in order of time."""
+    with autocommit(over) as connection:
+        return page(store.refusals_after(connection, after(cursor), limit + 1), limit)
 
 
 @track_performance(SERVICE)

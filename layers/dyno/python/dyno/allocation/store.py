@@ -29,12 +29,13 @@ from dyno.allocation.model import (
     Dyno,
     Overlap,
     Placement,
+    Refusal,
     Swept,
     Terms,
     Vehicle,
 )
 from dyno.paging import Position
-from dyno.tables import capabilities, dynos, occupancies, vehicles
+from dyno.tables import capabilities, dynos, occupancies, refusals, vehicles
 
 _PLACE = text(
     "select place(:owner, :route, :key, :body_hash, :vehicle_id, :vin, :test_type, :start_date, :days, :max_shift,"
@@ -177,6 +178,23 @@ def overlaps(connection: Connection, after: Position, limit: int) -> list[tuple[
         ((row.first_id, row.second_id, int(row.vehicle_id is not None)), Overlap.model_validate(row._asdict()))
         for row in connection.execute(query)
     ]
+
+
+def refusals_after(connection: Connection, after: Position, limit: int) -> list[tuple[Position, Refusal]]:
+    """Refused bookings in order of id, at most `limit`."""
+    query = (
+        select(
+            refusals.c.id.label("refusal_id"),
+            refusals.c.actor.label("asked_by"),
+            vehicles.c.vin,
+            *(column for column in refusals.c if column.name not in {"id", "actor"}),
+        )
+        .join(vehicles, vehicles.c.id == refusals.c.vehicle_id)
+        .where(refusals.c.id > _big(after[0]))
+        .order_by(refusals.c.id)
+        .limit(limit)
+    )
+    return [((row.refusal_id,), Refusal.model_validate(row._asdict())) for row in connection.execute(query)]
 
 
 def dynos_after(connection: Connection, after: Position, limit: int) -> list[tuple[Position, Dyno]]:

@@ -209,7 +209,7 @@ BUSINESS_METRICS = (
     CONFLICT_ELIMINATION_RATE,
     PEOPLE_ACTIVE,
 )
-"""Of the lab's month so far: a nightly run that is late or done twice says the same again. What is undefined is left out."""
+"""Of the lab's month so far: a run that is late or done twice says the same again. What is undefined is left out."""
 
 ALLOCATION_SERVICE = "AllocationService"
 
