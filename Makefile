@@ -42,7 +42,7 @@ bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation
 
 # This machine
 
-.PHONY: run token demo redrive invoke clean
+.PHONY: run token demo redrive backfill invoke clean
 
 run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000 STRATEGY=cloudwatch|prometheus|hybrid
 	@exec python -m cdk.local --stack $(STACK) run --port $(PORT) --strategy $(STRATEGY)
@@ -55,6 +55,9 @@ demo: .venv/ready ## Replay the sample lab's 600 requests through the running AP
 
 redrive: .venv/ready ## Hand to ingest what did not reach the database: failed batches, dead letters, a day's log; SINCE=2026-11-22T00:00:00Z
 	@exec python -m cdk.local --stack $(STACK) redrive $(SINCE:%=--since %)
+
+backfill: .venv/ready ## Reckon the reports of past months anew, and keep what is new: SINCE=2026-01-01 UNTIL=2026-06-30
+	@exec python -m cdk.local --stack $(STACK) backfill $(SINCE:%=--since %) $(UNTIL:%=--until %)
 
 invoke: .venv/ready ## Call one function past the gateway: FUNCTION=allocations EVENT=events/auto_allocation.json
 	@exec python -m cdk.local --stack $(STACK) invoke --name $(FUNCTION) --event $(EVENT)

@@ -1,4 +1,4 @@
-"""`python -m cdk.local run|token|invoke|demo|redrive|clean`: what the Makefile's targets for this machine call."""
+"""`python -m cdk.local run|token|invoke|demo|redrive|backfill|clean`: what the Makefile calls on this machine."""
 
 import argparse
 import asyncio
@@ -49,6 +49,12 @@ def _redrive(instance: Instance, arguments: argparse.Namespace) -> None:
     redrive.run(instance, arguments.since, Console())
 
 
+def _backfill(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import backfill  # noqa: PLC0415
+
+    backfill.run(instance, arguments.since, arguments.until, Console())
+
+
 def _clean(_: Instance, __: argparse.Namespace) -> None:
     from cdk.local import clean  # noqa: PLC0415
 
@@ -76,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
         "--since", help="ISO instant with its offset; 26 hours ago, or where an earlier run did not get, if not given"
     )
     redrive.set_defaults(do=_redrive)
+    backfill = commands.add_parser("backfill")
+    backfill.add_argument("--since", help="a day of the first month, YYYY-MM-DD; the first with anything if not given")
+    backfill.add_argument("--until", help="one of the last; today if not given")
+    backfill.set_defaults(do=_backfill)
     commands.add_parser("clean").set_defaults(do=_clean)
     return parser
 

@@ -65,11 +65,13 @@ def _of_gateway(platform: Platform) -> Iterable[Rule]:
 
 def _of_doors(platform: Platform) -> Iterable[Rule]:
     meanings = {
-        "Errors": "crashes, or failed by night; see its log.",
+        "Errors": "crashes; see its log.",
         "Throttles": "is short of concurrency; see the account's limit.",
     }
     for name, function in platform.doors.items():
         for metric, meaning in meanings.items():
+            if metric == "Errors" and name in platform.nightly:
+                continue  # that alarm tells of both
             series = platform.function(function, metric, "Sum")
             yield Rule(f"{name.capitalize()}{metric}", f"The function {name} {meaning}", series, 1)
 
@@ -88,6 +90,7 @@ def _of_nights(platform: Platform) -> Iterable[Rule]:
     meanings = {
         "lifecycle": "The night's ageing failed: partitions run out, old data stays; see 'nightly work' in its log.",
         "redrive": "Records may be missing; see the reason of 'redrive finished' in its log. The next night goes on.",
+        "roi": "Reports were not stored, or requests for one crash; see what broke in its log.",
     }
     for name, function in platform.nightly.items():
         yield Rule(f"{name.capitalize()}Errors", meanings[name], platform.function(function, "Errors", "Sum"), 1)

@@ -31,7 +31,7 @@ class MonitoringStack(Stack):
             api=service.api.rest,
             doors={"allocations": service.allocations, "metrics": service.metrics, "roi": service.roi},
             ingest=service.ingest,
-            nightly={"lifecycle": service.lifecycle, "redrive": service.redrive},
+            nightly={"lifecycle": service.lifecycle, "redrive": service.redrive, "roi": service.roi},
             cluster=data.database.cluster,
         )
         alerts = Alerts(self, "Alerts", email=options.alarm_email)

@@ -11,6 +11,7 @@ FUNCTIONS = {
     "MigrateFunction": "data",
     "Allocations": "service",
     "Metrics": "service",
+    "Roi": "service",
     "Ingest": "service",
     "Lifecycle": "service",
     "Redrive": "service",
@@ -25,6 +26,7 @@ ACTIONS = {
     "MigrateFunction": LOG | TRACE | NETWORK | {"rds-db:connect"},
     "Allocations": LOG | TRACE | NETWORK | {"rds-db:connect"},
     "Metrics": LOG | TRACE | NETWORK | {"rds-db:connect"} | SEE_SNAPSHOT,
+    "Roi": LOG | TRACE | NETWORK | {"rds-db:connect"},
     "Ingest": LOG | TRACE | NETWORK | {"rds-db:connect", "s3:PutObject"} | SEE_SNAPSHOT,
     "Lifecycle": LOG | TRACE | NETWORK | {"rds-db:connect"},
     "Redrive": LOG
@@ -47,6 +49,7 @@ DATABASE_USERS = {
     "MigrateFunction": "dyno_owner",
     "Allocations": "dyno_allocations",
     "Metrics": "dyno_metrics",
+    "Roi": "dyno_roi",
     "Ingest": "dyno_ingest",
     "Lifecycle": "dyno_lifecycle",
 }
@@ -151,7 +154,7 @@ def test_the_environment_is_all_that_the_settings_read(aws: Templates) -> None:
     told = starting(aws.service, "AWS::Lambda::Function", "Allocations")["Properties"]["Environment"]["Variables"]
     read = {name.upper() for name in Settings.__dataclass_fields__}
 
-    assert set(told) == read - {"AWS_REGION"} | {"POWERTOOLS_LOG_LEVEL", "TRACING"}
+    assert set(told) == read - {"AWS_REGION"} | {"POWERTOOLS_LOG_LEVEL", "TRACING", "METRICS_SERIES_BUDGET"}
 
 
 def test_reserved_concurrency_is_off_unless_it_is_asked_for(aws: Templates, deployment: object) -> None:

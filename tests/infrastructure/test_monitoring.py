@@ -201,7 +201,7 @@ def test_the_functions_that_measure_calls_share_the_series_budget(aws: Templates
     assert sum(budgets) + named() <= catalogue.SERIES_BUDGET
 
 
-def test_a_third_function_that_takes_its_full_share_would_be_found(aws: Templates) -> None:
+def test_another_function_that_takes_its_full_share_would_be_found(aws: Templates) -> None:
     spoilt = aws.planted().service
     functions = resources(spoilt, "AWS::Lambda::Function")
     spoilt["Resources"]["Another"] = next(

@@ -15,10 +15,11 @@ from dyno.metrics.leftovers import ONCE, PATIENT, UNFINISHED_KEY
 from dyno.metrics.redrive import RESERVE_S
 from dyno.settings import RedriveSettings
 from functions.lifecycle import handler as lifecycle
+from functions.roi import handler as roi
 from tests.infrastructure import checks
 from tests.infrastructure.template import Resource, Template, Templates, references, resources, starting, text
 
-NIGHTLY = {"Lifecycle": "cron(10 2 * * ? *)", "Redrive": "cron(15 2 * * ? *)"}
+NIGHTLY = {"Lifecycle": "cron(10 2 * * ? *)", "Redrive": "cron(15 2 * * ? *)", "Roi": "cron(20 2 * * ? *)"}
 IDLE_MINUTES = 5
 """After which the cluster pauses, see the database's tests."""
 
@@ -148,6 +149,7 @@ def test_what_runs_by_night_does_not_log_where_records_are_looked_for(each: Temp
     }
 
     assert logs["Lifecycle"] == logs["Redrive"] != logs["Allocations"]
+    assert logs["Roi"] == logs["Allocations"]  # what it measures of the lab is to be found there
 
 
 def test_each_has_the_time_that_it_counts_on(each: Templates) -> None:
@@ -156,8 +158,9 @@ def test_each_has_the_time_that_it_counts_on(each: Templates) -> None:
         for prefix in ("Ingest", *NIGHTLY)
     }
 
-    assert (timeouts["Lifecycle"], timeouts["Redrive"]) == (300, 900)
+    assert (timeouts["Lifecycle"], timeouts["Redrive"], timeouts["Roi"]) == (300, 900, 300)
     assert timeouts["Lifecycle"] > lifecycle.PATIENCE_S + 2 * lifecycle.ANSWER_TIMEOUT_S
+    assert timeouts["Roi"] > roi.PATIENCE_S + 2 * roi.ANSWER_TIMEOUT_S
 
 
 COLD_START_S = 10
@@ -223,7 +226,7 @@ def test_a_night_that_fails_is_told_of(each: Templates) -> None:
     meanings = [
         alarm["Properties"]["AlarmDescription"]
         for name, alarm in alarms.items()
-        if re.match(r"Alerts(Lifecycle|Redrive)Errors", name)
+        if re.match(r"Alerts(Lifecycle|Redrive|Roi)Errors", name)
     ]
 
     assert unwatched(each) == set()

@@ -30,7 +30,7 @@ PERMISSION = {
 
 def test_no_functions_policy_outgrows_lambdas_limit(each: Templates) -> None:
     assert [checks.too_large_policies(template) for template in each.all] == [[], [], []]
-    assert len(checks.policy_sizes(each.service)) == 3
+    assert len(checks.policy_sizes(each.service)) == 4
 
 
 def test_a_policy_of_two_permissions_a_method_would_be_found(aws: Templates) -> None:
@@ -271,5 +271,5 @@ def test_every_output_that_the_readme_names_is_there(each: Templates) -> None:
         "UserPoolClientId",
         "UserPoolId",
     } <= named
-    folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate", "Lifecycle", "Redrive")
+    folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate", "Lifecycle", "Redrive", "Roi")
     assert {f"{folder}FunctionName" for folder in folders} <= named

@@ -6,6 +6,7 @@ import pytest
 from dyno.observability import Request, current_request
 from functions.lifecycle import handler as lifecycle
 from functions.redrive import handler as redrive
+from functions.roi import handler as roi
 
 TIMER = {"id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -13,7 +14,7 @@ TIMER = {"id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled
 class Reached(Exception): ...
 
 
-@pytest.mark.parametrize(("door", "first"), [(lifecycle, "settings"), (redrive, "redrive")])
+@pytest.mark.parametrize(("door", "first"), [(lifecycle, "settings"), (redrive, "redrive"), (roi, "settings")])
 def test_what_a_timed_door_does_is_of_a_request(door: ModuleType, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Request | None] = []
 

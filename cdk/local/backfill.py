@@ -1,0 +1,78 @@
+"""The reports of past months reckoned anew by the deployed function, a month at a time."""
+
+import calendar
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cdk.local import invoke, stack, users
+from cdk.local.instance import Instance, LocalStackError
+from cdk.local.stack import Stack
+
+
+def run(instance: Instance, since: str | None, until: str | None, console: Console) -> Counter[str]:
+    """
+    Reckon and store each month that says something new, with a progress bar; what was done, by the run's own words.
+
+    Args:
+        since: A day of the first month, YYYY-MM-DD; None for the first with a booking or a refusal.
+        until: One of the last; None for today.
+    Raises:
+        LocalStackError: Nothing runs, a day is written otherwise, or the function failed; earlier months stay stored.
+    """
+    running = stack.running(instance)
+    first = _day(since) if since else _first_day(instance, running)
+    last = _day(until) if until else datetime.now(UTC).date()
+    if last < first:
+        raise LocalStackError(f"there is nothing to reckon from {first} to {last}")
+    done: Counter[str] = Counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        spans = list(months(first, last))
+        task = progress.add_task("reckoning", total=len(spans))
+        for begin, end in spans:
+            progress.update(task, description=f"{begin:%Y-%m}")
+            done.update(invoke.call(running, "roi", {"since": begin.isoformat(), "until": end.isoformat()}))
+            progress.advance(task)
+    console.print(verdict(done), highlight=False)
+    return done
+
+
+def months(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """The days from one to another, a calendar month at a time."""
+    while first <= last:
+        end = min(last, first.replace(day=calendar.monthrange(first.year, first.month)[1]))
+        yield first, end
+        first = end + timedelta(days=1)
+
+
+def verdict(done: Counter[str]) -> str:
+    """What it came to, in a sentence."""
+    if not done["stored_months"]:
+        return f"{done['months']} months reckoned: every one says what it said before."
+    return (
+        f"{done['months']} months reckoned; {done['stored_months']} of them and {done['stored_days']} days said "
+        "something new and have a new revision."
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise LocalStackError(f"{text!r} is no day: write it YYYY-MM-DD") from error
+
+
+def _first_day(instance: Instance, running: Stack) -> date:
+    headers = {"Authorization": f"Bearer {users.token(instance, running, 'user')}"}
+    answer = httpx.get(f"{running.url}/metrics/roi", headers=headers, timeout=35, trust_env=False)
+    if answer.is_error:
+        raise LocalStackError(f"the API answered {answer.status_code}: {answer.text}")
+    start = answer.json()["period"]["start_date"]
+    if start is None:
+        raise LocalStackError("nothing was booked or refused so far; fill the lab with: make demo")
+    return date.fromisoformat(start)
