@@ -1,6 +1,7 @@
-"""The door of the lab: booking, cancelling, looking."""
+"""The door of the lab: booking, cancelling, looking; and of its people."""
 
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
@@ -16,26 +17,31 @@ from dyno.allocation.model import (
     Day,
     Dyno,
     Overlap,
+    Refusal,
     Status,
     Terms,
     Vehicle,
 )
 from dyno.auth import Permission, Role
 from dyno.database import engine
-from dyno.http import Door, Number, allow
+from dyno.http import Door, Number, allow, seen_version
 from dyno.metrics import invocation
 from dyno.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from dyno.settings import settings
+from dyno.users import service as people
+from dyno.users.model import Enrolled, Enrolment, User, UserChange
 
 door = Door(settings)
 
 AllocationId = Annotated[Number, Path(lt=2**63)]
+UserId = Annotated[Number, Path(lt=2**31)]
 Cursor = Annotated[str | None, Query(max_length=64)]
 Limit = Annotated[Number, Query(le=MAX_LIMIT)]
 Id = Annotated[Number | None, Query(lt=2**31)]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
 ]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=255)]
 
 
 @door.post("/allocations/auto")
@@ -77,12 +83,19 @@ def conflicts(cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[Overl
     return service.list_conflicts(engine(settings()), cursor, limit)
 
 
+@door.get("/allocations/refusals")
+@allow(Permission.VIEW_ALLOCATIONS)
+def refusals(cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[Refusal]:
+    """Bookings that the lab had no days for, in order of time."""
+    return service.list_refusals(engine(settings()), cursor, limit)
+
+
 @door.get("/allocations/<allocation_id>")
 @allow(Permission.VIEW_ALLOCATIONS)
 def allocation(allocation_id: AllocationId) -> Response[Allocation]:
     """One allocation, its version as ETag."""
     found = service.get_allocation(engine(settings()), allocation_id)
-    return Response(200, "application/json", found, headers={"ETag": f'"{found.version}"'})
+    return Response(200, "application/json", found, headers=etag(found))
 
 
 @door.delete("/allocations/<allocation_id>")
@@ -114,6 +127,51 @@ def me() -> dict[str, Any]:
     """Who is asking, and what they may do."""
     role: Role | None = door.actor.role
     return {"sub": door.actor.sub, "role": role, "permissions": door.actor.permissions()}
+
+
+@door.post("/users")
+@allow(Permission.MANAGE_USERS)
+def enrol(request: Enrolment, idempotency_key: IdempotencyKey = None) -> Response[Enrolled]:
+    """Enrol a person of the user pool."""
+    enrolled = people.enrol(engine(settings()), request, actor=door.actor, key=idempotency_key, now=datetime.now(UTC))
+    replayed = {"Idempotency-Replayed": "true"} if enrolled.replayed else {}
+    return Response(201, "application/json", enrolled, headers=etag(enrolled) | replayed)
+
+
+@door.get("/users")
+@allow(Permission.VIEW_USERS)
+def users(
+    enrolled: Annotated[Literal["true", "false"] | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[User]:
+    """People seen or enrolled, in order of id; those who are enrolled and here, or the others."""
+    wanted = None if enrolled is None else enrolled == "true"
+    return people.list_users(engine(settings()), cursor, limit, enrolled=wanted)
+
+
+@door.get("/users/<user_id>")
+@allow(Permission.VIEW_USERS)
+def user(user_id: UserId) -> Response[User]:
+    """One person, their version as ETag."""
+    found = people.get_user(engine(settings()), user_id)
+    return Response(200, "application/json", found, headers=etag(found))
+
+
+@door.patch("/users/<user_id>")
+@allow(Permission.MANAGE_USERS)
+def change_user(user_id: UserId, change: UserChange, if_match: IfMatch = None) -> Response[User]:
+    """Correct what is noted of a person, let them leave, or have them back."""
+    version = seen_version(if_match)
+    changed = people.change_user(
+        engine(settings()), user_id, change, version=version, actor=door.actor, now=datetime.now(UTC)
+    )
+    return Response(200, "application/json", changed, headers=etag(changed))
+
+
+def etag(shown: Allocation | User) -> dict[str, str]:
+    """Its version, for a change to say what it is of."""
+    return {"ETag": f'"{shown.version}"'}
 
 
 def terms() -> Terms:

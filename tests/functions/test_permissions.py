@@ -38,7 +38,7 @@ def admitted(caller: Caller, permission: Permission) -> int | None:
 def test_a_route_admits_whom_the_table_says(
     call: Call, door: ModuleType, method: str, path: str, function: Any, caller: Caller
 ) -> None:
-    said = call(door, method, path.replace("<allocation_id>", "999"), caller=caller)
+    said = call(door, method, path.replace("<allocation_id>", "999").replace("<user_id>", "999"), caller=caller)
 
     refused = admitted(caller, function.permission)
     if refused is None:

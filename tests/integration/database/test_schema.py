@@ -88,11 +88,18 @@ def refused(over: Engine, statement: str) -> bool:
         ("dyno_allocations", "delete from history"),
         ("dyno_allocations", "select * from idempotency_keys"),
         ("dyno_allocations", "select refresh_breadth()"),
+        ("dyno_allocations", "insert into users (sub) values ('ann')"),
+        ("dyno_allocations", "update users set enrolled_at = now(), role = 'admin'"),
+        ("dyno_allocations", "delete from users"),
+        ("dyno_allocations", "select remembered_answer('ann', 'POST /users', 'k', '')"),
+        ("dyno_allocations", "select remember_answer('ann', 'POST /users', 'k', '', '{}')"),
         ("dyno_allocations", "create table mine (id integer)"),
         ("dyno_metrics", "select * from vehicles"),
         ("dyno_metrics", "select place('a', 'r', null, '', 1, null, 'brake', '2999-01-01', 1, 0, true, 'UTC', 1, 1)"),
         ("dyno_ingest", "select * from occupancies"),
         ("dyno_ingest", "select cancel(1, 'a', true)"),
+        ("dyno_ingest", "select enrol('a', 'r', null, '', 'a', 'admin', now())"),
+        ("dyno_metrics", "select change_user(1, 1, '{}')"),
     ],
 )
 def test_a_role_may_do_nothing_but_its_own_work(engine_as: EngineAs, role: str, statement: str) -> None:

@@ -88,6 +88,13 @@ class ReportNotFound(NotFound):
     title = "There is no such report"
 
 
+class UserNotFound(NotFound):
+    """No user has that id."""
+
+    code = "user_not_found"
+    title = "There is no such user"
+
+
 class Unauthorized(DynoError):
     """The token is not one this service accepts."""
 
@@ -134,6 +141,38 @@ class AllocationClosed(Conflict):
 
     code = "allocation_closed"
     title = "The allocation can no longer be changed"
+
+
+class UserAlreadyEnrolled(Conflict):
+    """The person is enrolled, or was and left."""
+
+    code = "user_already_enrolled"
+    title = "The person is enrolled already"
+
+
+class UserNotEnrolled(Conflict):
+    """The person was seen, but nobody has enrolled them."""
+
+    code = "user_not_enrolled"
+    title = "The person is not enrolled"
+
+
+class Stale(DynoError):
+    """Somebody changed it first."""
+
+    status = 412
+    code = "stale"
+    title = "It is not as you have seen it"
+    outcome = "rejected"
+
+
+class PreconditionRequired(DynoError):
+    """A change that does not say which version it is of."""
+
+    status = 428
+    code = "precondition_required"
+    title = "The change must say which version it is of"
+    outcome = "rejected"
 
 
 class Unavailable(DynoError):

@@ -14,7 +14,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BeforeValidator
 
 from dyno.auth import Actor, Permission, actor
-from dyno.errors import DynoError, InvalidRequest, NotFound, RouteNotFound, Unavailable
+from dyno.errors import (
+    DynoError,
+    InvalidRequest,
+    NotFound,
+    PreconditionRequired,
+    RouteNotFound,
+    Stale,
+    Unavailable,
+)
 from dyno.observability import CORRELATION_ID, current_request, incoming, logger, serving
 from dyno.settings import Settings
 from dyno.text import says_nul
@@ -33,6 +41,24 @@ Number = Annotated[int, BeforeValidator(_digits)]
 """A whole number from 1 in a path or a query: one spelling each, so that one thing has one address."""
 
 PROBLEM_JSON = "application/problem+json"
+
+
+def seen_version(if_match: str | None) -> int:
+    """
+    The version a caller has seen, by the ETag in If-Match.
+
+    Raises:
+        PreconditionRequired: There is none.
+        Stale: No version ever had that ETag.
+    Source:
+        RFC 9110, 13.1.1, of which one ETag, compared strongly, is taken: whoever changes a thing has looked at it.
+    """
+    if if_match is None:
+        raise PreconditionRequired("send If-Match with the ETag that GET gave you")
+    given = re.fullmatch(r'"([1-9][0-9]{0,8})"', if_match)
+    if given is None:
+        raise Stale(f'If-Match {if_match} is no ETag of this; they are as GET gives them, "1" with its quotes')
+    return int(given[1])
 
 
 def allow(permission: Permission) -> Callable[[F], F]:

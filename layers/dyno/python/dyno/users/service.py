@@ -1,0 +1,139 @@
+"""Who the service is for: enrolling people, correcting what is noted of them, and letting them leave."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from dyno.auth import Actor
+from dyno.database import autocommit
+from dyno.errors import (
+    DynoError,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    Stale,
+    UserAlreadyEnrolled,
+    UserNotEnrolled,
+    UserNotFound,
+)
+from dyno.metrics import track_performance
+from dyno.observability import logger
+from dyno.paging import Page, after, page
+from dyno.users import store
+from dyno.users.model import Enrolled, Enrolment, Said, User, UserChange
+
+SERVICE = "UserService"
+ENROL_ROUTE = "POST /users"
+
+
+@track_performance(SERVICE)
+def enrol(over: Engine, request: Enrolment, *, actor: Actor, key: str | None, now: datetime) -> Enrolled:
+    """
+    Enrol a person, whether their token was seen before or not.
+
+    Args:
+        key: The caller's Idempotency-Key; the same request under the same key enrols once and is answered alike.
+        now: Aware.
+    Raises:
+        InvalidRequest: In the future.
+        IdempotencyKeyReused: The key came with another request before.
+        UserAlreadyEnrolled: They are, or they were and left.
+    """
+    _refuse_the_future(request, now)
+    with autocommit(over) as connection:
+        said = store.enrol(connection, request, actor.sub, ENROL_ROUTE, key, request.enrolled_at or now)
+    if said.outcome != "enrolled" or said.user is None:
+        raise _not_enrolled(said)
+    if not said.replayed:
+        _log("enrolled", actor, said.user)
+    return Enrolled(**said.user.model_dump(), replayed=said.replayed)
+
+
+@track_performance(SERVICE)
+def change_user(over: Engine, user_id: int, change: UserChange, *, version: int, actor: Actor, now: datetime) -> User:
+    """
+    Correct what is noted of an enrolled person, let them leave, or have them back; of nothing new, nothing changes.
+
+    Args:
+        version: The one the caller has seen.
+        now: Aware.
+    Raises:
+        InvalidRequest: In the future, or leaving before the enrolment.
+        UserNotFound: Nobody has that id.
+        Stale: They are not as they were at that version.
+        UserNotEnrolled: They were only seen.
+    """
+    _refuse_the_future(change, now)
+    with autocommit(over) as connection:
+        said = store.change(connection, user_id, version, change)
+    if said.outcome not in {"changed", "unchanged"} or said.user is None:
+        raise _not_changed(said, user_id, version)
+    if said.outcome == "changed":
+        _log("changed", actor, said.user)
+    return said.user
+
+
+@track_performance(SERVICE)
+def get_user(over: Engine, user_id: int) -> User:
+    """
+    One person.
+
+    Raises:
+        UserNotFound: Nobody has that id.
+    """
+    with autocommit(over) as connection:
+        found = store.user(connection, user_id)
+    if found is None:
+        raise _no_such_user(user_id)
+    return found
+
+
+@track_performance(SERVICE)
+def list_users(over: Engine, cursor: str | None, limit: int, *, enrolled: bool | None) -> Page[User]:
+    """People in order of id: those enrolled and here, the others, or all."""
+    with autocommit(over) as connection:
+        return page(store.users_after(connection, enrolled=enrolled, after=after(cursor), limit=limit + 1), limit)
+
+
+def _refuse_the_future(request: Enrolment | UserChange, now: datetime) -> None:
+    early = [name for name in ("enrolled_at", "left_at") if (moment := getattr(request, name, None)) and moment > now]
+    if early:
+        raise _invalid(early[0], f"lies in the future; it is {now.isoformat()}")
+
+
+def _not_enrolled(said: Said) -> DynoError:
+    match said:
+        case Said(outcome="key_reused"):
+            return IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
+        case Said(outcome="already_enrolled", user=User(left_at=None) as user):
+            return UserAlreadyEnrolled(f"{user.sub} is enrolled, as user {user.user_id}", user_id=user.user_id)
+        case Said(outcome="already_enrolled", user=User() as user):
+            back = f'PATCH /users/{user.user_id} with {{"left_at": null}} has them back'
+            return UserAlreadyEnrolled(f"{user.sub} was enrolled and left; {back}", user_id=user.user_id)
+    return DynoError(f"the enrolling function said {said.outcome}")
+
+
+def _not_changed(said: Said, user_id: int, version: int) -> DynoError:
+    match said:
+        case Said(outcome="not_found"):
+            return _no_such_user(user_id)
+        case Said(outcome="stale", user=User() as user):
+            return Stale(f"user {user_id} is at version {user.version}, not {version}; look at them again")
+        case Said(outcome="not_enrolled"):
+            return UserNotEnrolled(f"user {user_id} was only seen; POST /users enrols them")
+        case Said(outcome="left_before_enrolment", user=User(enrolled_at=datetime() as enrolled_at)):
+            return _invalid("left_at", f"lies before enrolled_at, {enrolled_at.isoformat()}")
+    return DynoError(f"the changing function said {said.outcome}")
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    field = f"body.{field}"
+    return InvalidRequest(f"{field}: {message}", [{"field": field, "message": message}])
+
+
+def _no_such_user(user_id: int) -> UserNotFound:
+    return UserNotFound(f"no user has the id {user_id}")
+
+
+def _log(what: str, actor: Actor, user: User) -> None:
+    """Who did it to whom; both are ids of the user pool."""
+    logger.info(what, actor=actor.sub, user=user.model_dump(mode="json"))
