@@ -132,15 +132,23 @@ def run(event: dict[str, Any]) -> dict[str, Any]:
     Reckon and store what is new: {} for all, {"since": "2026-01-01", "until": "2026-03-31"} for these days' months.
 
     Raises:
+        InvalidRequest: A day is written otherwise.
         DynoError: It could not; Lambda tries again, which does no harm.
     """
+    days = {name: _day(name, event[name]) for name in ("since", "until") if event.get(name)}
     known = settings()
     over = engine(known, answer_timeout_s=ANSWER_TIMEOUT_S)
     wait_until_awake(over, PATIENCE_S)
-    days = {name: date.fromisoformat(event[name]) for name in ("since", "until") if event.get(name)}
     now = datetime.now(UTC)
     ran = service.run(over, known.lab_time_zone, now=now, **days)
     if not days:
         service.measure(over, known.lab_time_zone, now=now)
     logger.info("roi run", extra=ran.model_dump())
     return ran.model_dump()
+
+
+def _day(name: str, text: object) -> date:
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is {text!r}; a day is written YYYY-MM-DD") from error
