@@ -79,5 +79,5 @@ layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
 deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
 	@python -m cdk.deploy -c name=$(DEPLOYMENT) -c monitoring=$(STRATEGY) $(ARGS)
 
-user: .venv/ready ## Enrol somebody on AWS or change their role: EMAIL=… ROLE=user|power_user|admin
+user: .venv/ready ## Let somebody sign in on AWS, or change their role: EMAIL=… ROLE=user|power_user|admin
 	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" --role "$(ROLE)"
