@@ -1,6 +1,7 @@
 """`make user`: people of a deployed user pool. Cognito mails each new one a temporary password."""
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cdk.constructs.identity import GROUPS
 
 
-def enrol(pool_id: str, email: str, role: str) -> str:
+def admit(pool_id: str, email: str, role: str) -> str:
     """
     Make a user of the pool, or give one another role; what was done, in a line.
 
@@ -24,8 +25,16 @@ def enrol(pool_id: str, email: str, role: str) -> str:
         change = pool.admin_add_user_to_group if group == role else pool.admin_remove_user_from_group
         change(UserPoolId=pool_id, Username=email, GroupName=group)
     if created:
-        return f"{email} is enrolled as {role}; Cognito has mailed a temporary password, valid 7 days"
-    return f"{email} was enrolled already and is now {role}"
+        return f"{email} may sign in as {role}; Cognito has mailed a temporary password, valid 7 days"
+    return f"{email} was there already and is now {role}"
+
+
+def enrolment(pool_id: str, email: str, role: str) -> str:
+    """How an admin enrols a user of the pool: the command, with the id that the service knows them by."""
+    user = boto3.client("cognito-idp").admin_get_user(UserPoolId=pool_id, Username=email)
+    [sub] = [each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"]
+    body = json.dumps({"sub": sub, "role": role})
+    return f"""curl -H "Authorization: Bearer $TOKEN" "${{ApiUrl}}users" --data '{body}'"""
 
 
 def pool_of(described: Mapping[str, Any]) -> str:
@@ -57,9 +66,12 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         described = boto3.client("cloudformation").describe_stacks(StackName=f"{arguments.name}-Data")
-        print(enrol(pool_of(described), arguments.email, arguments.role))
+        pool_id = pool_of(described)
+        print(admit(pool_id, arguments.email, arguments.role))
+        print("Once enrolled, by an admin, they count as somebody the service is for:")
+        print(enrolment(pool_id, arguments.email, arguments.role))
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"{arguments.email} is not enrolled: {error}")
+        sys.exit(f"{arguments.email} cannot be let in: {error}")
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ async def _live(family: Family, bound: socket.socket, strategy: str, steps: Step
                 role: await asyncio.to_thread(users.token, family.instance, deployed, role) for role in users.ROLES
             }
             await steps.step("warm-up", warm.up(deployed, tokens["admin"]))
+            await steps.step("enrolment", asyncio.to_thread(users.enrol, family.instance, deployed, tokens))
             secret = await asyncio.to_thread(deploy.scraper_secret, deployed)
             scraper = Scraper(deployed.aws_port, deployed.scraper_client_id, secret)
             front = Front(Upstream(LOOPBACK, deployed.aws_port, stack.API_PREFIX.encode()), scraper.token)

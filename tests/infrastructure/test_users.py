@@ -1,5 +1,7 @@
 """`make user` against a user pool; AWS is moto's."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +35,7 @@ def groups(pool_id: str) -> list[str]:
 
 
 def test_the_first_admin_is_invited(pool_id: str) -> None:
-    said = users.enrol(pool_id, EMAIL, "admin")
+    said = users.admit(pool_id, EMAIL, "admin")
 
     user = boto3.client("cognito-idp").admin_get_user(UserPoolId=pool_id, Username=EMAIL)
     attributes = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
@@ -44,12 +46,26 @@ def test_the_first_admin_is_invited(pool_id: str) -> None:
 
 
 def test_a_user_has_one_role_the_last_given(pool_id: str) -> None:
-    users.enrol(pool_id, EMAIL, "admin")
+    users.admit(pool_id, EMAIL, "admin")
 
-    said = users.enrol(pool_id, EMAIL, "user")
+    said = users.admit(pool_id, EMAIL, "user")
 
     assert "is now user" in said
     assert groups(pool_id) == ["user"]
+
+
+def test_the_command_that_enrols_them_names_the_pools_id(pool_id: str) -> None:
+    users.admit(pool_id, EMAIL, "power_user")
+    [user] = boto3.client("cognito-idp").list_users(UserPoolId=pool_id)["Users"]
+    [sub] = [each["Value"] for each in user["Attributes"] if each["Name"] == "sub"]
+
+    said = users.enrolment(pool_id, EMAIL, "power_user")
+
+    command, header, token, url, data, body = shlex.split(said)
+    assert (command, header, token) == ("curl", "-H", "Authorization: Bearer $TOKEN")
+    assert (url, data) == ("${ApiUrl}users", "--data")
+    assert json.loads(body) == {"sub": sub, "role": "power_user"}
+    assert EMAIL not in said
 
 
 def test_the_pool_is_the_one_in_the_data_stacks_outputs() -> None:
