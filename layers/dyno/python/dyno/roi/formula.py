@@ -86,7 +86,8 @@ def total(lines: Sequence[Line], *, development_cost_usd: Decimal) -> Result:
 
 def evaluate(inputs: Inputs) -> Result:
     """The figures of inputs that are a whole period's."""
-    return total([line(inputs)], development_cost_usd=inputs.development_cost_usd)
+    result = total([line(inputs)], development_cost_usd=inputs.development_cost_usd)
+    return result.model_copy(update={"inputs": inputs})
 
 
 def _interval(of: Callable[[Scenario], Decimal]) -> Interval:

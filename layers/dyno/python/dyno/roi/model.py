@@ -37,6 +37,7 @@ def _plain(exact: Decimal) -> int | float:
 _AS_NUMBER = PlainSerializer(_plain, return_type=int | float, when_used="json")
 Exact = Annotated[Decimal, BeforeValidator(_exact), _AS_NUMBER]
 Usd = Annotated[Exact, Field(ge=0, le=10**12, decimal_places=2)]
+UsdPerMonth = Annotated[Exact, Field(ge=0, le=10**10, decimal_places=2)]
 Quantity = Annotated[Exact, Field(ge=0, le=10**9, decimal_places=6)]
 Ratio = Annotated[Exact, Field(ge=0, le=1, decimal_places=6)]
 Day = Annotated[date, BeforeValidator(_day)]
@@ -109,7 +110,7 @@ class Inputs(Strict):
         months: The period's length; None if it is not known, and nothing can be said by the month.
     """
 
-    basis: Basis
+    basis: Annotated[Basis, Field(strict=False)]
     allocations: Annotated[int, Field(ge=0, le=10**9)] = 0
     minutes_saved_per_allocation: Range = Range.exactly(0)
     engineers: Quantity = Decimal(0)
@@ -202,12 +203,14 @@ class Result(Figures):
 
     Attributes:
         months: The length of what they are about; None if it is not known.
+        inputs: What they were reckoned from; None of what was reckoned line by line.
         formulas: How each was reckoned, in words.
     """
 
     model: Literal["roi-model/1"] = MODEL
     months: Exact | None
     interval: Ends
+    inputs: Inputs | None = None
     formulas: dict[str, str]
 
 
@@ -228,9 +231,9 @@ class Assumptions(Strict):
     minutes_saved_per_allocation: Range
     hourly_rate_usd: Range
     attribution_ratio: Ratio
-    other_savings_usd_per_month: Usd
+    other_savings_usd_per_month: UsdPerMonth
     development_cost_usd: Usd
-    running_cost_usd_per_month: Usd
+    running_cost_usd_per_month: UsdPerMonth
     engineers: Quantity
     hours_per_engineer_week: Quantity
     weeks_per_year: Annotated[Exact, Field(gt=0, le=53, decimal_places=2)]
@@ -419,7 +422,6 @@ class RoiReport(Result):
     allocations: int
     service_time_hours: Exact | None = None
     net_time_saved_hours: Exact | None = None
-    inputs: Inputs | None = None
     lines: list[Line]
     assumptions: list[AssumptionsRow] = []
     projected: Result | None = None

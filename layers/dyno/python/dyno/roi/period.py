@@ -3,7 +3,7 @@
 import calendar
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -108,8 +108,12 @@ def segments(of: Span, rows: Sequence[AssumptionsRow], today: date) -> Iterator[
             begin = max(first_day, row.valid_from)
             end = min(last_day, following.valid_from - timedelta(days=1)) if following else last_day
             if begin <= end:
-                share = Decimal((end - begin).days + 1) / last_of(month).day
-                yield Segment(begin, end, share.quantize(_SHARE), row)
+                yield Segment(begin, end, _share(month, end.day) - _share(month, begin.day - 1), row)
+
+
+def _share(month: date, days: int) -> Decimal:
+    """The first days' share of a month; differences of these add up to 1, however the month is divided."""
+    return (Decimal(days) / last_of(month).day).quantize(_SHARE, ROUND_HALF_UP)
 
 
 def _first_of(month: str) -> date:

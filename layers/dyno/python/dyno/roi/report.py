@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from dyno.roi.formula import evaluate, line, total
+from dyno.roi.formula import cents, evaluate, line, total
 from dyno.roi.model import (
     Asked,
     Assumptions,
@@ -41,7 +41,7 @@ SOURCES = {
     "cent; a period is the sum of its lines.",
 }
 
-_CENT, _FOUR = Decimal("0.01"), Decimal("0.0001")
+_TEN_THOUSANDTH = Decimal("0.0001")
 _CHANGES_BY_ITSELF = {"as_of", "revision", "stored", "revisions", "formulas", "sources", "provisional_allocations"}
 """What may differ though nothing that is said of the lab does."""
 
@@ -135,7 +135,6 @@ def example(name: str, inputs: Inputs, now: datetime) -> RoiReport:
         as_of=now,
         preset=name,
         allocations=inputs.allocations,
-        inputs=inputs,
         lines=[line(inputs)],
     )
 
@@ -157,7 +156,7 @@ def _line(segment: Segment, kept: int) -> Line:
         minutes_saved_per_allocation=assumed.minutes_saved_per_allocation,
         hourly_rate_usd=assumed.hourly_rate_usd,
         attribution_ratio=assumed.attribution_ratio,
-        other_savings_usd=_rounded(assumed.other_savings_usd_per_month * segment.months, _CENT),
+        other_savings_usd=cents(assumed.other_savings_usd_per_month * segment.months),
         running_cost_usd_per_month=assumed.running_cost_usd_per_month,
         months=segment.months,
     )
@@ -225,8 +224,4 @@ def _rate(part: int, whole: int) -> float | None:
 
 
 def _hours(duration_ms: float) -> Decimal:
-    return _rounded(Decimal(repr(duration_ms)) / MS_AN_HOUR, _FOUR)
-
-
-def _rounded(exact: Decimal, to: Decimal) -> Decimal:
-    return exact.quantize(to, ROUND_HALF_UP)
+    return (Decimal(repr(duration_ms)) / MS_AN_HOUR).quantize(_TEN_THOUSANDTH, ROUND_HALF_UP)
