@@ -209,7 +209,7 @@ class Refusal(Shown):
         asked_by: The user pool's id of who wanted it.
         start_date: The first day asked for.
         drive_type: The vehicle's then; so its weight class.
-        reason: vehicle_already_allocated, or what kept most of the capable dynos from it, or not_capable if there is none.
+        reason: vehicle_already_allocated, what kept most of the capable dynos from it, or not_capable if there is none.
         conflicting: Whether somebody else's days were in the way.
     """
 
