@@ -41,6 +41,22 @@ def test_rollups_counted_before_they_were_wide_are_counted_still(engine_as: Engi
     assert [read_by_0002(engine_as(role), query) for role, query in READ_BY_0002.items()] == before
 
 
+@pytest.mark.own_database
+def test_people_who_were_seen_before_anybody_could_leave_are_there_still(engine_as: EngineAs) -> None:
+    owner = engine_as("dyno_owner")
+    migrations.downgrade(owner, "0003")
+    assert sent(engine_as("dyno_ingest"), f"[{line('e-1', sub='ann')}]")
+
+    migrations.upgrade(owner)
+
+    assert sent(engine_as("dyno_ingest"), f"[{line('e-2', sub='ann')}, {line('e-3', sub='bob')}]")
+    with engine_as("dyno_allocations").connect() as connection:
+        enrolled = connection.exec_driver_sql("select enrol('a', 'r', null, '', 'ann', 'user', now()) ->> 'outcome'")
+        assert enrolled.scalar() == "enrolled"
+        people = connection.exec_driver_sql("select id, sub, left_at, version from users order by id").fetchall()
+    assert [tuple(person) for person in people] == [(1, "ann", None, 2), (2, "bob", None, 1)]
+
+
 READ_BY_0002 = {
     "dyno_metrics": """
         select service_name, method_name, sum(calls), round(sum(duration_ms_sum)::numeric, 6), max(duration_ms_max),

@@ -283,7 +283,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     ),
     "MetricsService": ("calls", "exact_performance", "performance"),
     "RoiService": (),
-    "UserService": (),  # once per person
+    "UserService": (),  # an admin's, and seldom
 }
 """
 This service's methods with series of their own, service by service; the others of these services count as overflow.

@@ -44,7 +44,7 @@ def enrol(over: Engine, request: Enrolment, *, actor: Actor, key: str | None, no
     if said.outcome != "enrolled" or said.user is None:
         raise _not_enrolled(said)
     if not said.replayed:
-        _log("enrolled", actor, said.user)
+        _log("person enrolled", actor, said.user)
     return Enrolled(**said.user.model_dump(), replayed=said.replayed)
 
 
@@ -68,7 +68,7 @@ def change_user(over: Engine, user_id: int, change: UserChange, *, version: int,
     if said.outcome not in {"changed", "unchanged"} or said.user is None:
         raise _not_changed(said, user_id, version)
     if said.outcome == "changed":
-        _log("changed", actor, said.user)
+        _log("person changed", actor, said.user)
     return said.user
 
 
