@@ -236,6 +236,7 @@ def test_what_the_night_measures_is_exposed(site: Site, admin: httpx.Client, nob
 def test_an_admin_may_assume_something_else_and_every_report_follows(site: Site, admin: httpx.Client) -> None:
     assumed = admin.get("/metrics/roi/assumptions").json()["current"]["assumptions"]
     month = f"{datetime.now(UTC):%Y-%m}"
+    run(site)
     before = report(admin, "/metrics/roi", month=month)
     change = {
         "valid_from": f"{month}-01",

@@ -42,8 +42,16 @@ SOURCES = {
 }
 
 _TEN_THOUSANDTH = Decimal("0.0001")
-_CHANGES_BY_ITSELF = {"as_of", "revision", "stored", "revisions", "formulas", "sources", "provisional_allocations"}
-"""What may differ though nothing that is said of the lab does."""
+_ABOUT_THE_REPORT = {"as_of", "revision", "stored", "revisions", "formulas", "sources"}
+_STILL_SETTLING = {
+    "provisional_allocations",
+    "avg_allocation_time_ms",
+    "allocation_calls",
+    "allocation_time_ms_sum",
+    "service_time_hours",
+    "net_time_saved_hours",
+}
+"""What differs by itself within a day of a booking: it gets older, and its call is counted. No reason to restate."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Statement:
     def digest(self) -> str:
         """The same for statements that say the same, whenever they were made."""
         said = {
-            name: {key: value for key, value in report.items() if key not in _CHANGES_BY_ITSELF}
+            name: {key: value for key, value in report.items() if key not in _ABOUT_THE_REPORT | _STILL_SETTLING}
             for name, report in self.said().items()
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
