@@ -117,7 +117,8 @@ def page(over: Engine, wanted: Asked, zone: ZoneInfo, *, now: datetime) -> str:
 
     with autocommit(over) as connection:
         said = _statement(connection, wanted, zone, now)
-        trend = _statement(connection, _trend(wanted, now.astimezone(zone).date()), zone, now).roi.lines
+        months_before = _trend(wanted, now.astimezone(zone).date())
+        trend = _statement(connection, months_before, zone, now, said.business.conflicts_existing).roi.lines
         missing = _demand(connection, wanted, Bin.MONTH, zone, now)
         history = store.history(connection)
     return printed(said.roi, said.business, missing, trend, history)
@@ -136,11 +137,12 @@ def run(over: Engine, zone: ZoneInfo, *, now: datetime, since: date | None = Non
         Unavailable: The database did not answer; what was stored so far stays.
     """
     with autocommit(over) as connection:
-        closed = store.close_days(connection, zone.key)
+        closed = store.close_days(connection, zone.key, now)
         today = now.astimezone(zone).date()
         first = since or store.first_day(connection, zone.key) or today
         ahead = months(first, min(until or today, today))
-        reckoned = [_month(connection, max(month, first), zone, now) for month in ahead]
+        conflicts = store.conflicts(connection)
+        reckoned = [_month(connection, max(month, first), zone, now, conflicts) for month in ahead]
     return Ran(
         closed_days=closed,
         months=len(reckoned),
@@ -172,35 +174,37 @@ def measure(over: Engine, zone: ZoneInfo, *, now: datetime) -> None:
             record_business_metric(metric.name, float(value), kind="gauge", unit=metric.unit)
 
 
-def _month(connection: Connection, first: date, zone: ZoneInfo, now: datetime) -> list[bool] | None:
+def _month(connection: Connection, first: date, zone: ZoneInfo, now: datetime, conflicts: int) -> list[bool] | None:
     """Whether each day from `first` to the end of its month said something new; None if the month did not."""
     month = month_of(first)
-    said = _statement(connection, month, zone, now)
+    said = _statement(connection, month, zone, now, conflicts)
     if said.roi.stored or month.start_date is None:
         return None
     ended = min(last_of(first), now.astimezone(zone).date() - timedelta(days=1))
-    days = [_keep_day(connection, day, zone, now) for day in _days(first, ended)]
+    days = [_keep_day(connection, day, zone, now, conflicts) for day in _days(first, ended)]
     # Last: where this is cut short, the next run finds the month unsaid and does its days again.
     store.keep(connection, month.kind, month.start_date, computed_at=now, digest=said.digest(), report=said.said())
     return days
 
 
-def _keep_day(connection: Connection, day: date, zone: ZoneInfo, now: datetime) -> bool:
+def _keep_day(connection: Connection, day: date, zone: ZoneInfo, now: datetime, conflicts: int) -> bool:
     """Store a day's statement if it says something new; whether it did."""
-    said = _statement(connection, Asked(kind=PeriodKind.DAY, start_date=day, end_date=day), zone, now)
+    said = _statement(connection, Asked(kind=PeriodKind.DAY, start_date=day, end_date=day), zone, now, conflicts)
     if said.roi.stored:
         return False
     kept = store.keep(connection, PeriodKind.DAY, day, computed_at=now, digest=said.digest(), report=said.said())
     return kept.is_new
 
 
-def _statement(connection: Connection, wanted: Asked, zone: ZoneInfo, now: datetime) -> Statement:
+def _statement(
+    connection: Connection, wanted: Asked, zone: ZoneInfo, now: datetime, conflicts: int | None = None
+) -> Statement:
     if wanted.revision:
         return _stored(connection, wanted)
     today = now.astimezone(zone).date()
     month = month_of(wanted.start_date if wanted.start_date and wanted.kind in _KEPT else today)
     until = min(now, end_of(wanted.end_date, zone)) if wanted.end_date else now
-    facts = store.facts(connection, wanted, month, zone.key, (until - ACTIVE, until), now)
+    facts = store.facts(connection, wanted, month, zone.key, (until - ACTIVE, until), now, conflicts)
     said = statement(facts, span(wanted, facts.first_day, zone, now), month, zone.key, now, today)
     return said.numbered(facts.digest, len(facts.revisions)) if wanted.kind in _KEPT else said
 

@@ -11,7 +11,7 @@ from dyno.roi.model import MODEL, Asked, Assumptions, AssumptionsRow, Bin, Facts
 
 _FACTS = text("""
     select roi_facts(:zone, :model, :kind, :start_date, :end_date, :month_start, :month_end,
-                     :active_since, :active_until, :now)
+                     :active_since, :active_until, :now, :conflicts)
 """)
 
 _STORED = text("""
@@ -22,6 +22,7 @@ _STORED = text("""
 _KEEP = text("select * from keep_report(:kind, :start_date, :model, :computed_at, :digest, cast(:report as jsonb))")
 _ASSUME = text("select * from assume(:actor, :valid_from, :reason, cast(:assumptions as jsonb))")
 _HISTORY = text("select jsonb_agg(assumptions_json(a) order by a.id desc) from roi_assumptions a")
+_CLOSE_DAYS = text("select close_days(:zone, :now)")
 _FIRST_DAY = text("select min(day) from lab_days(:zone, null, null)")
 _DEMAND = text("select roi_demand(:zone, :by, :start_date, :end_date)")
 
@@ -40,6 +41,7 @@ def facts(
     zone: str,
     active: tuple[datetime, datetime],
     now: datetime,
+    conflicts: int | None,
 ) -> Facts:
     """
     All that the reports of a period are made of, in one statement.
@@ -47,6 +49,7 @@ def facts(
     Args:
         month: The lab's month for monthly figures.
         active: From when to when bookings make people active.
+        conflicts: As they were just counted; None for counting them, which takes as long as there are bookings.
     """
     said = connection.execute(
         _FACTS,
@@ -61,9 +64,16 @@ def facts(
             "active_since": active[0],
             "active_until": active[1],
             "now": now,
+            "conflicts": conflicts,
         },
     ).scalar_one()
     return Facts.model_validate(said)
+
+
+def conflicts(connection: Connection) -> int:
+    """How many pairs of live occupancies overlap."""
+    count: int = connection.execute(text("select conflicts()")).scalar_one()
+    return count
 
 
 def stored(connection: Connection, wanted: Asked) -> tuple[datetime, dict[str, Any]] | None:
@@ -81,9 +91,9 @@ def keep(
     return Kept(*connection.execute(_KEEP, values | {"report": json.dumps(report)}).one())
 
 
-def close_days(connection: Connection, zone: str) -> int:
+def close_days(connection: Connection, zone: str, now: datetime) -> int:
     """Count for good the days that ended more than 24 hours ago; how many had anything and were not."""
-    closed: int = connection.execute(text("select close_days(:zone)"), {"zone": zone}).scalar_one()
+    closed: int = connection.execute(_CLOSE_DAYS, {"zone": zone, "now": now}).scalar_one()
     return closed
 
 

@@ -91,10 +91,14 @@ returns table (day date, kept bigint, cancelled_early bigint, replaced bigint, r
                placed_calls bigint, placed_ms double precision)
 language sql stable set search_path = pg_catalog, public, pg_temp as $$
   with open as materialized (
-    select greatest(coalesce((select max(c.day) + 1 from allocation_days c where c.time_zone = p_zone)::timestamp at time zone p_zone,
-                             '-infinity'),
-                    coalesce(p_from::timestamp at time zone p_zone, '-infinity')) as since,
-           coalesce((p_to + 1)::timestamp at time zone p_zone, 'infinity') as until
+    select greatest(coalesce((select max(c.day) + 1 from allocation_days c where c.time_zone = p_zone), '-infinity'),
+                    coalesce(p_from, '-infinity')) as first_day,
+           coalesce(p_to, 'infinity') as last_day
+  ), bounds as materialized (
+    -- For the indexes, a day more at both ends: where clocks go back over it, midnight comes twice, and only the day tells which.
+    select first_day, last_day, first_day::timestamp at time zone p_zone - interval '1 day' as since,
+           last_day::timestamp at time zone p_zone + interval '2 days' as until
+      from open
   )
   select day, sum(kept)::bigint, sum(cancelled_early)::bigint, sum(replaced)::bigint, sum(refused)::bigint,
          sum(refused_conflicts)::bigint, sum(placed_calls)::bigint, coalesce(sum(placed_ms), 0)
@@ -104,20 +108,23 @@ language sql stable set search_path = pg_catalog, public, pg_temp as $$
              count(*) filter (where o.status = 'cancelled' and not is_kept(o.status, o.created_at, o.cancelled_at)) as cancelled_early,
              count(*) filter (where o.shift_days > 0) as replaced,
              0 as refused, 0 as refused_conflicts, 0 as placed_calls, null::double precision as placed_ms
-        from open, occupancies o
-       where o.kind = 'allocation' and o.created_at >= open.since and o.created_at < open.until
+        from bounds b, occupancies o
+       where o.kind = 'allocation' and o.created_at >= b.since and o.created_at < b.until
+         and (o.created_at at time zone p_zone)::date between b.first_day and b.last_day
        group by 1
       union all
       select (r.refused_at at time zone p_zone)::date, 0, 0, 0, count(*), count(*) filter (where r.conflicting), 0, null
-        from open, refusals r
-       where r.refused_at >= open.since and r.refused_at < open.until
+        from bounds b, refusals r
+       where r.refused_at >= b.since and r.refused_at < b.until
+         and (r.refused_at at time zone p_zone)::date between b.first_day and b.last_day
        group by 1
       union all
       select (m.created_at at time zone p_zone)::date, 0, 0, 0, 0, 0, count(*), sum(m.duration_ms)
-        from open, metrics m
+        from bounds b, metrics m
        where m.service_name = 'AllocationService' and m.method_name = 'auto_allocate' and m.outcome = 'success'
          and m.metadata ->> 'allocation_id' is not null and m.metadata ->> 'replayed' is null
-         and m.created_at >= open.since and m.created_at < open.until
+         and m.created_at >= b.since and m.created_at < b.until
+         and (m.created_at at time zone p_zone)::date between b.first_day and b.last_day
        group by 1) counted
    group by day
 $$;
@@ -133,12 +140,15 @@ language sql stable set search_path = pg_catalog, public, pg_temp as $$
   select * from open_days(p_zone, p_from, p_to)
 $$;
 
--- Close the days that ended more than 24 hours ago; how many that were. A second time changes nothing.
-create function close_days(p_zone text) returns bigint
+-- Close the days that ended more than 24 hours before a moment, which is now at the latest; how many that were. A second time
+-- changes nothing.
+create function close_days(p_zone text, p_now timestamptz) returns bigint
 language sql security definer set search_path = pg_catalog, public, pg_temp as $$
   with closed as (
     insert into allocation_days (time_zone, day, kept, cancelled_early, replaced, refused, refused_conflicts, placed_calls, placed_ms)
-    select p_zone, d.* from open_days(p_zone, null, ((clock_timestamp() - interval '24 hours') at time zone p_zone)::date - 1) d
+    select p_zone, d.*
+      from open_days(p_zone, null,
+                     ((least(p_now, clock_timestamp()) - interval '24 hours') at time zone p_zone)::date - 1) d
      order by d.day
         on conflict (time_zone, day) do nothing
     returning 1)
@@ -288,8 +298,9 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
 $$;
 
 -- All that the reports of a period are made of, as of one moment; see dyno.roi.model.Facts. The month is that of monthly figures.
+-- Conflicts are counted unless they just were.
 create function roi_facts(p_zone text, p_model text, p_kind text, p_from date, p_to date, p_month_from date, p_month_to date,
-                          p_active_since timestamptz, p_active_until timestamptz, p_now timestamptz)
+                          p_active_since timestamptz, p_active_until timestamptz, p_now timestamptz, p_conflicts bigint)
 returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp as $$
   with days as materialized (
     select 'months' as part, d.* from lab_days(p_zone, p_from, p_to) d
@@ -314,7 +325,7 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
                        and is_kept(o.status, o.created_at, o.cancelled_at)
                        and (o.created_at at time zone p_zone)::date
                            between coalesce(p_from, '-infinity') and coalesce(p_to, 'infinity')),
-    'conflicts', conflicts(),
+    'conflicts', coalesce(p_conflicts, conflicts()),
     'people', (select to_jsonb(p) from people(p_active_since, p_active_until) p),
     'assumptions', (select jsonb_agg(assumptions_json(a) order by a.valid_from) from roi_assumptions a
                      where a.id in (select f.id from assumptions_in_force f)),
