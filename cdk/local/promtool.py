@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from cdk.local import debian
 from cdk.local.instance import ROOT, LocalStackError
 
 _NAMING = 3
@@ -53,8 +54,8 @@ def _fetch() -> None:
     draft.mkdir(parents=True)
     try:
         if not _download(draft):
-            if os.geteuid() == 0:
-                _run("apt-get", "update", cwd=draft)  # a fresh image has no list of packages
+            if debian.is_root():
+                debian.apt_get("update")  # a fresh image has no list of packages
             if not _download(draft):
                 raise LocalStackError("promtool cannot be had: apt-get download prometheus failed")
         if not _run("dpkg", "-x", *(str(package) for package in draft.glob("*.deb")), str(draft), cwd=draft):
@@ -66,7 +67,7 @@ def _fetch() -> None:
 
 
 def _download(folder: Path) -> bool:
-    return _run("apt-get", "download", "prometheus", cwd=folder)
+    return debian.apt_get("download", "prometheus", cwd=folder)
 
 
 def _run(*command: str, cwd: Path) -> bool:
