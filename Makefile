@@ -42,7 +42,7 @@ bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation
 
 # This machine
 
-.PHONY: run token demo redrive backfill invoke clean
+.PHONY: run token demo roi redrive backfill invoke clean
 
 run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000 STRATEGY=cloudwatch|prometheus|hybrid
 	@exec python -m cdk.local --stack $(STACK) run --port $(PORT) --strategy $(STRATEGY)
@@ -52,6 +52,9 @@ token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 
 
 demo: .venv/ready ## Replay the sample lab's 600 requests through the running API
 	@exec python -m cdk.local --stack $(STACK) demo
+
+roi: .venv/ready ## Show the reports of what it saves: MONTH=2026-11, FROM= TO= or PRESET=time-study; URL= TOKEN= of a deployment; HTML=report.html
+	@exec python -m cdk.local --stack $(STACK) roi $(MONTH:%=--month %) $(FROM:%=--from %) $(TO:%=--to %) $(PRESET:%=--preset %) $(if $(URL),--url "$(URL)" --token "$(TOKEN)") $(HTML:%=--html %)
 
 redrive: .venv/ready ## Hand to ingest what did not reach the database: failed batches, dead letters, a day's log; SINCE=2026-11-22T00:00:00Z
 	@exec python -m cdk.local --stack $(STACK) redrive $(SINCE:%=--since %)

@@ -1,8 +1,9 @@
-"""`python -m cdk.local run|token|invoke|demo|redrive|backfill|clean`: what the Makefile calls on this machine."""
+"""`python -m cdk.local run|token|invoke|demo|roi|redrive|backfill|clean`: what the Makefile calls on this machine."""
 
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -43,6 +44,13 @@ def _demo(instance: Instance, _: argparse.Namespace) -> None:
     demo.run(instance, Console())
 
 
+def _roi(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import roi  # noqa: PLC0415
+
+    wanted = roi.Wanted(arguments.month, arguments.preset, arguments.start, arguments.end)
+    roi.run(instance, wanted, Console(), url=arguments.url, token=arguments.token, html=arguments.html)
+
+
 def _redrive(instance: Instance, arguments: argparse.Namespace) -> None:
     from cdk.local import redrive  # noqa: PLC0415
 
@@ -77,6 +85,15 @@ def _parser() -> argparse.ArgumentParser:
     invoke.add_argument("--event", required=True)
     invoke.set_defaults(do=_invoke)
     commands.add_parser("demo").set_defaults(do=_demo)
+    roi = commands.add_parser("roi")
+    roi.add_argument("--month", help="YYYY-MM; everything if no period is given")
+    roi.add_argument("--from", dest="start", help="first day, YYYY-MM-DD")
+    roi.add_argument("--to", dest="end", help="last day; today if not given")
+    roi.add_argument("--preset", help="an example instead: activity, time-study, dashboard or programme")
+    roi.add_argument("--url", help="of a deployment's API; the stack that runs here if not given")
+    roi.add_argument("--token", help="an ID token of that deployment")
+    roi.add_argument("--html", type=Path, help="file to save the printable page in")
+    roi.set_defaults(do=_roi)
     redrive = commands.add_parser("redrive")
     redrive.add_argument(
         "--since", help="ISO instant with its offset; 26 hours ago, or where an earlier run did not get, if not given"
