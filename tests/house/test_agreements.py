@@ -30,7 +30,7 @@ def test_the_gateway_and_the_doors_have_the_same_routes() -> None:
     gateway = {(route.method, route.path, route.function) for route in ROUTES}
     doors = {
         (method, path.replace("<", "{").replace(">", "}"), name)
-        for name, door in (("allocations", allocations.door), ("metrics", metrics.door))
+        for name, door in (("allocations", allocations.door), ("metrics", metrics.door), ("roi", roi.door))
         for method, path, _ in door.routes()
     }
 

@@ -101,7 +101,7 @@ def _user_id(session: Session, sub: str | None) -> int | None:
         return None
     user: Any = session.scalar(select(User).where(tables.users.c.sub == sub))
     if user is None:
-        user = User(sub=sub)
+        user = User(sub=sub, version=1)
         session.add(user)
         session.flush()
     user_id: int = user.id

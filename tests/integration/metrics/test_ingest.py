@@ -165,7 +165,7 @@ def test_partitions_are_made_once_with_every_index_and_rule(pipeline: Pipeline) 
         ]
 
     assert made == [True, False]
-    assert pipeline.value("select count(*) from pg_indexes where tablename = 'metrics_2031_02'") == 5
+    assert pipeline.value("select count(*) from pg_indexes where tablename = 'metrics_2031_02'") == 6
     assert pipeline.value(
         "select count(*) from pg_constraint where conrelid = 'metrics_2031_02'::regclass and contype in ('c', 'f', 'p')"
     ) == pipeline.value(
