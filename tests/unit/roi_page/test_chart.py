@@ -103,6 +103,12 @@ def test_a_whisker_goes_from_low_to_high_and_raises_the_axis() -> None:
     assert found.ticks[-1].label == "100"
 
 
+def test_what_is_certain_has_no_whisker() -> None:
+    certain = Column(date(2026, 11, 1), Decimal(40), "", low=Decimal(40), high=Decimal(40))
+
+    assert [bar.whisker for bar in chart([certain, *columns(40)], height=200).bars] == [None, None]
+
+
 def test_nothing_is_a_chart_too() -> None:
     found = chart([], height=200, unit="$")
 

@@ -114,6 +114,12 @@ def test_what_is_undefined_is_no_number() -> None:
     assert "No dyno is missing." in html
 
 
+def test_a_long_payback_breaks_between_number_and_unit() -> None:
+    html = Lab(kept={TODAY.replace(day=1): 2}, rows=[CAME_WITH_IT]).page(NOVEMBER)
+
+    assert '<dd class="value">5,997.0 months</dd>' in html
+
+
 def test_what_costs_more_to_run_than_it_brings_in_never_pays_back() -> None:
     dear = row(1, date(2026, 1, 1), "a dear year", running_cost_usd_per_month=Decimal(2_000))
 

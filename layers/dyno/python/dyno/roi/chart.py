@@ -25,7 +25,7 @@ class Column(NamedTuple):
     What is to be shown of a month.
 
     Attributes:
-        low: Where the whisker begins; None with `high`, its end, if nothing is uncertain.
+        low: Where the whisker begins; `high`, its end, is the same if nothing is uncertain.
         title: What is said of it in words.
     """
 
@@ -140,7 +140,7 @@ class _Plot:
     def bar(self, place: int, column: Column, label: tuple[str, str | None] | None) -> Bar:
         y = self.y(column.value)
         month, year = label or (None, None)
-        certain = column.low is None or column.high is None
+        certain = column.low == column.high
         return Bar(
             x=_rounded(self.room * (place + (1 - _FILLED) / 2)),
             width=_rounded(self.room * _FILLED),

@@ -22,7 +22,7 @@ from dyno.roi.model import (
     Span,
 )
 from dyno.roi.period import months
-from dyno.roi.wording import hours, instant, money, number, percent, plain, rate, whole, with_unit, words
+from dyno.roi.wording import UNDEFINED, hours, instant, money, number, percent, plain, rate, whole, with_unit, words
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -240,7 +240,9 @@ def _headline(name: str, title: str, result: Result, say: Callable[[Figures], st
 
 def _payback(exact: Decimal | None, result: Result, unit: str) -> str:
     # Where the length is known, it is null for one reason alone: no more comes in than it costs to run.
-    return NEVER if exact is None and result.months else with_unit(exact, unit)
+    if exact is None:
+        return NEVER if result.months else UNDEFINED
+    return f"{number(exact, 1)} {unit}"
 
 
 def _range(of: Range, say: Callable[[Decimal], str]) -> str:
