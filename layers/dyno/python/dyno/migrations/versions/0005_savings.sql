@@ -177,32 +177,33 @@ language sql stable set search_path = pg_catalog, public, pg_temp as $$
 $$;
 
 -- How many pairs of live occupancies overlap, as GET /allocations/conflicts lists them: on a dyno, its turnaround included, or of a
--- vehicle. It trusts neither the constraints nor what is derived for booking. Pairs are only looked for if there are any: finding
--- out takes one pass in order of time.
+-- vehicle. It trusts neither the constraints nor what is derived for booking. One pass in order of time finds those that began too
+-- soon, and pairs are looked for only of these: to compare each with each would take a lab with one conflict for ever.
 create function conflicts() returns bigint
 language plpgsql stable set search_path = pg_catalog, public, pg_temp as $$
 declare
   at timestamptz := clock_timestamp();
+  too_soon bigint[];
   found bigint;
 begin
-  if not exists (
-    select from (
-      select o.start_date <= max(o.end_date + o.turnaround_days) over (partition by o.dyno_id order by o.start_date, o.id
-                                                                      rows between unbounded preceding and 1 preceding)
-             or (o.vehicle_id is not null
-                 and o.start_date <= max(o.end_date) over (partition by o.vehicle_id order by o.start_date, o.id
-                                                           rows between unbounded preceding and 1 preceding)) as is_overlap
-        from occupancies o where is_live(o.status, o.expires_at, at)) each
-     where is_overlap)
-  then
+  select array_agg(id) into too_soon from (
+    select o.id,
+           o.start_date <= max(o.end_date + o.turnaround_days) over (partition by o.dyno_id order by o.start_date, o.id
+                                                                    rows between unbounded preceding and 1 preceding)
+           or (o.vehicle_id is not null
+               and o.start_date <= max(o.end_date) over (partition by o.vehicle_id order by o.start_date, o.id
+                                                         rows between unbounded preceding and 1 preceding)) as is_overlap
+      from occupancies o where is_live(o.status, o.expires_at, at)) each
+   where is_overlap;
+  if too_soon is null then
     return 0;
   end if;
-  select count(*) filter (where b.dyno_id = a.dyno_id and b.start_date <= a.end_date + a.turnaround_days)
-         + count(*) filter (where b.vehicle_id = a.vehicle_id and b.start_date <= a.end_date)
-    into found
-    from occupancies a
-    join occupancies b on (a.start_date, a.id) < (b.start_date, b.id) and (b.dyno_id = a.dyno_id or b.vehicle_id = a.vehicle_id)
-   where is_live(a.status, a.expires_at, at) and is_live(b.status, b.expires_at, at);
+  select count(*) into found from (
+    select from occupancies b join occupancies a on a.dyno_id = b.dyno_id and (a.start_date, a.id) < (b.start_date, b.id)
+     where b.id = any (too_soon) and b.start_date <= a.end_date + a.turnaround_days and is_live(a.status, a.expires_at, at)
+    union all
+    select from occupancies b join occupancies a on a.vehicle_id = b.vehicle_id and (a.start_date, a.id) < (b.start_date, b.id)
+     where b.id = any (too_soon) and b.start_date <= a.end_date and is_live(a.status, a.expires_at, at)) pair;
   return found;
 end $$;
 
