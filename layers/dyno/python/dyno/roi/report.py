@@ -52,6 +52,10 @@ _STILL_SETTLING = {
     "net_time_saved_hours",
 }
 """What differs by itself within a day of a booking: it gets older, and its call is counted. No reason to restate."""
+_OF_ITS_MONTH = {"monthly_successful_allocations", "monthly_cost_savings"}
+"""A day says of its month what the month says itself: no reason to restate every day of it every night."""
+
+_NOT_IN_DIGEST = _ABOUT_THE_REPORT | _STILL_SETTLING | _OF_ITS_MONTH
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Statement:
     def digest(self) -> str:
         """The same for statements that say the same, whenever they were made."""
         said = {
-            name: {key: value for key, value in report.items() if key not in _ABOUT_THE_REPORT | _STILL_SETTLING}
+            name: {key: value for key, value in report.items() if key not in _NOT_IN_DIGEST}
             for name, report in self.said().items()
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

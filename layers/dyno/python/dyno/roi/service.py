@@ -131,7 +131,7 @@ def run(over: Engine, zone: ZoneInfo, *, now: datetime, since: date | None = Non
     A second run at once, or a late one, stores nothing twice.
 
     Args:
-        since: A day of the first month to be reckoned; None for the first that has anything.
+        since: A day of the first month to be reckoned; None, or one before it, for the first that has anything.
         until: One of the last; None for today's.
     Raises:
         Unavailable: The database did not answer; what was stored so far stays.
@@ -139,7 +139,8 @@ def run(over: Engine, zone: ZoneInfo, *, now: datetime, since: date | None = Non
     with autocommit(over) as connection:
         closed = store.close_days(connection, zone.key, now)
         today = now.astimezone(zone).date()
-        first = since or store.first_day(connection, zone.key) or today
+        begun = store.first_day(connection, zone.key) or today
+        first = max(begun, since.replace(day=1)) if since else begun
         ahead = months(first, min(until or today, today))
         conflicts = store.conflicts(connection)
         reckoned = [_month(connection, max(month, first), zone, now, conflicts) for month in ahead]
@@ -205,7 +206,9 @@ def _statement(
     month = month_of(wanted.start_date if wanted.start_date and wanted.kind in _KEPT else today)
     until = min(now, end_of(wanted.end_date, zone)) if wanted.end_date else now
     facts = store.facts(connection, wanted, month, zone.key, (until - ACTIVE, until), now, conflicts)
-    said = statement(facts, span(wanted, facts.first_day, zone, now), month, zone.key, now, today)
+    # Everything in whole months: what a month costs and saves beside the time is not less because its first booking came late.
+    first = facts.first_day and facts.first_day.replace(day=1)
+    said = statement(facts, span(wanted, first, zone, now), month, zone.key, now, today)
     return said.numbered(facts.digest, len(facts.revisions)) if wanted.kind in _KEPT else said
 
 
