@@ -289,7 +289,8 @@ class Span(Shown):
     Days of the lab, both ends in.
 
     Attributes:
-        start_date: Of everything, the first day with a booking or a refusal; None with `end_date` if there is none.
+        start_date: Of everything, the first day of the first month with a booking or a refusal, of demand the first day
+            with a refusal; None with `end_date` if there is none.
         complete: Whether nothing can change any more but what is assumed: a day after its end has passed.
     """
 

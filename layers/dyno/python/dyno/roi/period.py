@@ -82,7 +82,7 @@ def span(wanted: Asked, first_day: date | None, zone: ZoneInfo, now: datetime) -
         first_day: Where everything begins; None if there is nothing yet.
     """
     start = wanted.start_date or first_day
-    end = wanted.end_date or (now.astimezone(zone).date() if start else None)
+    end = wanted.end_date or (max(start, now.astimezone(zone).date()) if start else None)
     complete = end is not None and now >= end_of(end, zone) + FINAL_AFTER
     return Span(kind=wanted.kind, start_date=start, end_date=end, complete=complete)
 

@@ -206,7 +206,7 @@ def _statement(
     month = month_of(wanted.start_date if wanted.start_date and wanted.kind in _KEPT else today)
     until = min(now, end_of(wanted.end_date, zone)) if wanted.end_date else now
     facts = store.facts(connection, wanted, month, zone.key, (until - ACTIVE, until), now, conflicts)
-    # Everything in whole months: what a month costs and saves beside the time is not less because its first booking came late.
+    # Everything in whole months: what one costs to run is not less because its first booking came late.
     first = facts.first_day and facts.first_day.replace(day=1)
     said = statement(facts, span(wanted, first, zone, now), month, zone.key, now, today)
     return said.numbered(facts.digest, len(facts.revisions)) if wanted.kind in _KEPT else said
