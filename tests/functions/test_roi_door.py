@@ -49,8 +49,8 @@ def booked(lab: Lab, call: Call) -> list[int]:
             "POST",
             "/allocations/auto",
             body={
-                "vin": vin, "test_type": "brake", "start_date": str(MONDAY), "days_to_complete": 1, "max_backup_days": 2,
-                "dry_run": number == 4,
+                "vin": vin, "test_type": "brake", "start_date": str(MONDAY), "days_to_complete": 1,
+                "max_backup_days": 2, "dry_run": number == 4,
             },
         )
         for number, vin in enumerate(lab.vehicles(5))
@@ -141,6 +141,7 @@ def test_examples_come_out_to_the_cent(call: Call, preset: str, figures: dict[st
     [
         ({"month": "2026-13"}, "month: is written YYYY-MM"),
         ({"month": "2026-1"}, "month: is written YYYY-MM"),
+        ({"month": ""}, "month: is written YYYY-MM"),
         ({"month": "0001-01"}, "month: lies beyond"),
         ({"month": "2026-11", "from": "2026-11-01"}, "either month, or from and to"),
         ({"to": "2026-11-01"}, "to: needs a from"),

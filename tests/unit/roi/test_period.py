@@ -101,3 +101,11 @@ def test_everything_begins_with_the_first_day_and_ends_today() -> None:
     assert (said.start_date, said.end_date) == (date(2026, 3, 1), date(2026, 12, 1))
     empty = span(asked(), None, ZoneInfo("UTC"), late)
     assert (empty.start_date, empty.end_date) == (None, None)
+
+
+def test_a_period_from_a_day_that_has_not_come_ends_no_sooner_than_it_begins() -> None:
+    tomorrow = date(2026, 11, 25)
+
+    found = span(asked(start=tomorrow), None, ZoneInfo("UTC"), datetime(2026, 11, 24, 9, tzinfo=UTC))
+
+    assert (found.start_date, found.end_date, found.complete) == (tomorrow, tomorrow, False)

@@ -38,18 +38,18 @@ def asked(
     Raises:
         InvalidRequest: A month and days, a last day alone, an end before the beginning, a revision of no month.
     """
-    if month and (start or end):
+    if month is not None and (start or end):
         raise _refused("month", "is a period by itself: say either month, or from and to")
     if end and not start:
         raise _refused("to", "needs a from")
     if start and end and end < start:
         raise _refused("to", "lies before from; both days are in the period")
-    if revision and not month:
+    if revision and month is None:
         raise _refused("revision", "is of a month: say month, too")
     for name, day in (("from", start), ("to", end)):
         if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise _refused(name, f"lies beyond the years {FIRST_YEAR} to {LAST_YEAR}")
-    if month:
+    if month is not None:
         first = _first_of(month)
         return Asked(kind=PeriodKind.MONTH, start_date=first, end_date=last_of(first), revision=revision)
     return Asked(kind=PeriodKind.RANGE if start else PeriodKind.ALL, start_date=start, end_date=end)
