@@ -1,11 +1,12 @@
 """Numbers, days and codes as people read them."""
 
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 UNDEFINED = "–"
 
 _Figure = Decimal | float | None
+_WIDE = Context(prec=60)  # the largest figures that can be assumed have 31 digits, three more than the usual one takes
 
 
 def money(amount_usd: Decimal | None) -> str:
@@ -38,7 +39,7 @@ def whole(of: int) -> str:
 
 def number(exact: Decimal | float, digits: int) -> str:
     """1,234.5, half a digit away from 0, as the model rounds, and not to even, as Python does."""
-    rounded = Decimal(str(exact)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    rounded = Decimal(str(exact)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
     return f"{rounded or abs(rounded):,}"
 
 
