@@ -147,9 +147,9 @@ def run(over: Engine, zone: ZoneInfo, *, now: datetime, since: date | None = Non
     return Ran(
         closed_days=closed,
         months=len(reckoned),
-        stored_months=sum(days is not None for days in reckoned),
-        days=sum(len(days) for days in reckoned if days),
-        stored_days=sum(sum(days) for days in reckoned if days),
+        stored_months=sum(is_new for is_new, _ in reckoned),
+        days=sum(len(days) for _, days in reckoned),
+        stored_days=sum(sum(days) for _, days in reckoned),
     )
 
 
@@ -175,17 +175,21 @@ def measure(over: Engine, zone: ZoneInfo, *, now: datetime) -> None:
             record_business_metric(metric.name, float(value), kind="gauge", unit=metric.unit)
 
 
-def _month(connection: Connection, first: date, zone: ZoneInfo, now: datetime, conflicts: int) -> list[bool] | None:
-    """Whether each day from `first` to the end of its month said something new; None if the month did not."""
+def _month(
+    connection: Connection, first: date, zone: ZoneInfo, now: datetime, conflicts: int
+) -> tuple[bool, list[bool]]:
+    """Whether the month of a day said something new, and if it did, likewise each of its days from that one on."""
     month = month_of(first)
     said = _statement(connection, month, zone, now, conflicts)
     if said.roi.stored or month.start_date is None:
-        return None
+        return False, []
     ended = min(last_of(first), now.astimezone(zone).date() - timedelta(days=1))
     days = [_keep_day(connection, day, zone, now, conflicts) for day in _days(first, ended)]
     # Last: where this is cut short, the next run finds the month unsaid and does its days again.
-    store.keep(connection, month.kind, month.start_date, computed_at=now, digest=said.digest(), report=said.said())
-    return days
+    kept = store.keep(
+        connection, month.kind, month.start_date, computed_at=now, digest=said.digest(), report=said.said()
+    )
+    return kept.is_new, days
 
 
 def _keep_day(connection: Connection, day: date, zone: ZoneInfo, now: datetime, conflicts: int) -> bool:

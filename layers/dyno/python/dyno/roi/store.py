@@ -86,7 +86,7 @@ def stored(connection: Connection, wanted: Asked) -> tuple[datetime, dict[str, A
 def keep(
     connection: Connection, kind: PeriodKind, start_date: date, *, computed_at: datetime, digest: str, report: object
 ) -> Kept:
-    """Store a report as the next revision, unless the newest one has the same digest."""
+    """Store a report as the next revision, unless the newest one has the same digest or was computed later."""
     values = {"kind": kind, "start_date": start_date, "model": MODEL, "computed_at": computed_at, "digest": digest}
     return Kept(*connection.execute(_KEEP, values | {"report": json.dumps(report)}).one())
 

@@ -260,7 +260,7 @@ create table roi_reports (
   report jsonb not null,
   primary key (kind, start_date, model, revision));
 
--- Store a report as the next revision, unless the newest one says the same; its revision either way.
+-- Store a report as the next revision, unless the newest one says the same or is newer than it; the newest revision either way.
 create function keep_report(p_kind text, p_start date, p_model text, p_computed_at timestamptz, p_digest text, p_report jsonb)
 returns table (kept_revision integer, is_new boolean)
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
@@ -271,7 +271,7 @@ begin
   select * into newest from roi_reports r where r.kind = p_kind and r.start_date = p_start and r.model = p_model
    order by r.revision desc limit 1;
   kept_revision := coalesce(newest.revision, 0);
-  is_new := newest.digest is distinct from p_digest;
+  is_new := newest.digest is distinct from p_digest and coalesce(newest.computed_at <= p_computed_at, true);
   if is_new then
     kept_revision := kept_revision + 1;
     insert into roi_reports values (p_kind, p_start, p_model, kept_revision, p_computed_at, p_digest, p_report);
@@ -344,10 +344,13 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
   with attempts as materialized (
     select r.*, date_trunc(p_by, r.refused_at at time zone p_zone)::date as bin
       from refusals r
-     where r.refused_at >= coalesce(p_from::timestamp at time zone p_zone, '-infinity')
-       and r.refused_at < coalesce((p_to + 1)::timestamp at time zone p_zone, 'infinity')
+     where r.refused_at >= coalesce(p_from::timestamp at time zone p_zone - interval '1 day', '-infinity')  -- as in open_days()
+       and r.refused_at < coalesce(p_to::timestamp at time zone p_zone + interval '2 days', 'infinity')
+       and (r.refused_at at time zone p_zone)::date between coalesce(p_from, '-infinity') and coalesce(p_to, 'infinity')
   ), requests as materialized (
-    select test_type, drive_type, weight_class, min(bin) as bin, max(days_to_complete) as days,
+    select test_type, drive_type, weight_class, min(bin) as bin,
+           -- A vehicle that was itself booked would have stayed so however many dynos there were.
+           coalesce(max(days_to_complete) filter (where reason <> 'vehicle_already_allocated'), 0) as days,
            exists (select from occupancies o
                     where o.kind = 'allocation' and o.vehicle_id = a.vehicle_id and o.test_type = a.test_type and o.occupies
                       and o.created_at > min(a.refused_at)) as booked_later
