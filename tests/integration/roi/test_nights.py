@@ -29,7 +29,7 @@ def stored(past: Past, kind: str) -> dict[date, int]:
     found = past.lab.rows(
         "select start_date, count(*) from roi_reports where kind = :kind group by 1 order by 1", kind=kind
     )
-    return dict(found)  # type: ignore[arg-type]  # two values a row
+    return dict(found)
 
 
 def test_a_day_is_stored_when_it_is_over_and_when_it_is_complete_however_its_month_goes_on(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from dyno.roi.model import Bin, DemandBin, DemandGroup, DemandReport, Span
 
@@ -26,9 +27,10 @@ def demand_report(found: _Row, period: Span, by: Bin, zone: str, now: datetime) 
         found: As the store gives it.
     """
     attempts, requests = found["attempts"], found["requests"]
+    days = _days(period, now.astimezone(ZoneInfo(zone)).date())
     dynos = {_group(row): row["names"] for row in found["dynos"]}
     groups = [
-        _of_group(group, _only(attempts, group), _only(requests, group), dynos.get(group, []), period)
+        _of_group(group, _only(attempts, group), _only(requests, group), dynos.get(group, []), days)
         for group in {_group(row) for row in attempts}
     ]
     return DemandReport(
@@ -44,11 +46,10 @@ def demand_report(found: _Row, period: Span, by: Bin, zone: str, now: datetime) 
 
 
 def _of_group(
-    group: _Group, attempts: Sequence[_Row], requests: Sequence[_Row], dynos: list[str], period: Span
+    group: _Group, attempts: Sequence[_Row], requests: Sequence[_Row], dynos: list[str], days: int
 ) -> DemandGroup:
     counts = _counts(attempts, requests)
     test_type, drive_type, weight_class = group
-    days = (period.end_date - period.start_date).days + 1 if period.start_date and period.end_date else 1
     return DemandGroup(
         **counts,
         test_type=test_type,
@@ -59,6 +60,13 @@ def _of_group(
         by_reason=_by_reason(attempts),
         over_time=_over_time(attempts, requests),
     )
+
+
+def _days(period: Span, today: date) -> int:
+    """Of a period, those that have come: of a month begun, what is missing is missing now."""
+    if period.start_date is None or period.end_date is None:
+        return 1
+    return max(1, (min(period.end_date, today) - period.start_date).days + 1)
 
 
 def _over_time(attempts: Sequence[_Row], requests: Sequence[_Row]) -> list[DemandBin]:

@@ -499,7 +499,7 @@ class DemandCount(Shown):
         refused_requests: Different ones: a vehicle, a test and a first day.
         booked_later: Those of them whose vehicle has a booking for that test, made since.
         unmet_requests: The others.
-        unmet_dyno_days: The days these would have taken a dyno for.
+        unmet_dyno_days: The days these would have taken a dyno for; none of a vehicle that was itself booked.
     """
 
     refused_attempts: int
@@ -522,7 +522,7 @@ class DemandGroup(DemandCount):
 
     Attributes:
         dynos: Who could run them; none if the lab has no such dyno.
-        missing_dynos: How many more would have done: unmet_dyno_days by the days of the period.
+        missing_dynos: How many more would have done: unmet_dyno_days by the days of the period that have come.
         by_reason: Refused attempts by why: vehicle_already_allocated, not_capable (no dyno of the lab is), or what kept
             most of the capable dynos from it: disabled, outside_availability, maintenance, turnaround, held, booked.
     """
