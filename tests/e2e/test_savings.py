@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -146,7 +145,7 @@ def run(site: Site) -> Item:
 
 
 @pytest.fixture
-def bookings(site: Site) -> Iterator[None]:
+def bookings(site: Site) -> None:
     """Some, of all three people, where no other test has made any."""
     for role in ("user", "power_user", "admin"):
         with site.client(role) as client:
@@ -160,7 +159,6 @@ def bookings(site: Site) -> Iterator[None]:
                 "max_backup_days": 90,
             }
             assert client.post("/allocations/auto", json=wanted).status_code in {201, 409}
-    return
 
 
 @pytest.mark.usefixtures("bookings")
