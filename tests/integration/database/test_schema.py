@@ -100,6 +100,45 @@ def refused(over: Engine, statement: str) -> bool:
         ("dyno_ingest", "select cancel(1, 'a', true)"),
         ("dyno_ingest", "select enrol('a', 'r', null, '', 'a', 'admin', now())"),
         ("dyno_metrics", "select change_user(1, 1, '{}')"),
+        ("dyno_allocations", "insert into refusals (actor) values ('ann')"),
+        ("dyno_allocations", "delete from refusals"),
+        (
+            "dyno_allocations",
+            "select choose_and_book('a', 'r', null, '', 1, null, 'b', '2999-01-01', 1, 0, true, 'UTC', 1, 1)",
+        ),
+        ("dyno_allocations", "select close_days('UTC', now())"),
+        ("dyno_allocations", "select * from roi_assumptions"),
+        *(
+            ("dyno_roi", f"delete from {table}")
+            for table in (
+                "occupancies",
+                "refusals",
+                "users",
+                "allocation_days",
+                "roi_assumptions",
+                "roi_reports",
+                "metrics",
+            )
+        ),
+        ("dyno_roi", "update occupancies set status = 'completed'"),
+        ("dyno_roi", "update roi_reports set revision = 1"),
+        ("dyno_roi", "update roi_assumptions set reason = 'better'"),
+        ("dyno_roi", "insert into allocation_days (time_zone, day) values ('UTC', '2026-01-01')"),
+        ("dyno_roi", "insert into refusals (actor) values ('ann')"),
+        ("dyno_roi", "truncate roi_reports"),
+        ("dyno_roi", "select * from idempotency_keys"),
+        ("dyno_roi", "select * from lab_month('UTC', now())"),
+        ("dyno_roi", "select cancel(1, 'a', true)"),
+        *(
+            (role, f"select * from {table}")
+            for role in ("dyno_metrics", "dyno_ingest")
+            for table in ("refusals", "allocation_days", "roi_assumptions", "assumptions_in_force", "roi_reports")
+        ),
+        *((role, "select conflicts()") for role in ("dyno_metrics", "dyno_ingest", "dyno_allocations")),
+        ("dyno_metrics", "select * from lab_month('UTC', now())"),
+        ("dyno_ingest", "select * from assume('a', '2026-01-01', 'r', '{}')"),
+        ("dyno_ingest", "select * from keep_report('month', '2026-01-01', 'm', now(), 'd', '{}')"),
+        ("dyno_ingest", "select * from people(now(), now())"),
     ],
 )
 def test_a_role_may_do_nothing_but_its_own_work(engine_as: EngineAs, role: str, statement: str) -> None:

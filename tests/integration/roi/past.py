@@ -40,13 +40,13 @@ class Booking:
     @property
     def row(self) -> dict[str, Any]:
         """As it is in the table, but for what it takes."""
-        cancelled = self.cancelled_after is not None
+        cancelled_at = None if self.cancelled_after is None else self.created_at + self.cancelled_after
         return {
             "kind": self.kind,
-            "status": "cancelled" if cancelled else self.status,
+            "status": "cancelled" if cancelled_at else self.status,
             "created_at": self.created_at.isoformat(),
-            "cancelled_at": (self.created_at + self.cancelled_after).isoformat() if cancelled else None,
-            "expires_at": "infinity" if self.status == "held" and not cancelled else None,
+            "cancelled_at": cancelled_at and cancelled_at.isoformat(),
+            "expires_at": "infinity" if self.status == "held" and not cancelled_at else None,
             "shift_days": self.shift_days,
             "booked_by": self.booked_by if self.kind == "allocation" else None,
         }

@@ -99,7 +99,7 @@ def test_a_change_for_days_that_have_passed_restates_them(past: Past, roi: Engin
     assume(roi, date(2026, 1, 1), **minutes(8))
     after, _ = reports(roi, NOW, month="2026-01")
 
-    assert (before.cost_savings_usd, after.cost_savings_usd) == (50, 100)
+    assert (before.cost_savings_usd, after.cost_savings_usd) == (Decimal(50), Decimal(100))
     assert [row.assumptions_id for row in after.assumptions] == [1]
 
 
@@ -119,7 +119,7 @@ def test_a_change_within_a_month_divides_its_line(past: Past, roi: Engine) -> No
         (date(2026, 1, 10), date(2026, 1, 31), 1, 4, Decimal("25.00")),
     ]
     assert sum(line.months or 0 for line in said.lines) == said.months == 1
-    assert (said.other_savings_usd, said.running_cost_usd) == (22, 44)
+    assert (said.other_savings_usd, said.running_cost_usd) == (Decimal(22), Decimal(44))
 
 
 def test_what_is_assumed_from_a_day_ahead_touches_nothing_until_then(past: Past, roi: Engine) -> None:

@@ -1,6 +1,7 @@
 """Demand: attempts, requests, bins and groups as a recount in plain Python has them, in whatever zone the lab lies."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -104,11 +105,8 @@ def holds_together(said: DemandReport) -> None:
         assert sum(part.by_reason.values()) == part.refused_attempts
         assert list(part.by_reason.values()) == sorted(part.by_reason.values(), reverse=True)
         assert part.booked_later + part.unmet_requests == part.refused_requests
-    for whole, within in [
-        (said, said.groups),
-        (said, said.over_time),
-        *((group, group.over_time) for group in said.groups),
-    ]:
+    wholes: list[tuple[DemandCount, Sequence[DemandCount]]] = [(said, said.groups), (said, said.over_time)]
+    for whole, within in [*wholes, *((group, group.over_time) for group in said.groups)]:
         assert counted(whole) == tuple(map(sum, zip(*map(counted, within), strict=True)))
 
 

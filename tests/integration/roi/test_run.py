@@ -101,14 +101,14 @@ def test_cancelling_half_of_the_bookings_restates_their_month_once(past: Past, r
     ran = [run(roi, later), run(roi, later)]
     after, business = reports(roi, later, month="2025-11")
 
-    assert (before.revision, before.stored, before.allocations, before.cost_savings_usd) == (1, True, 30, 100)
+    assert (before.revision, before.stored, before.allocations, before.cost_savings_usd) == (1, True, 30, Decimal(100))
     assert (unsaid.revision, unsaid.stored) == (2, False)
-    assert (after.revision, after.stored, after.allocations, after.cost_savings_usd) == (2, True, 15, 50)
+    assert (after.revision, after.stored, after.allocations, after.cost_savings_usd) == (2, True, 15, Decimal(50))
     assert (business.cancelled_within_24h, business.provisional_allocations) == (15, 15)
     assert [each.stored_months for each in ran] == [1, 0]
     assert [(each.revision, each.total_successful_allocations, each.cost_savings_usd) for each in after.revisions] == [
-        (1, 30, 100),
-        (2, 15, 50),
+        (1, 30, Decimal(100)),
+        (2, 15, Decimal(50)),
     ]
 
 
