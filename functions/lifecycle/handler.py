@@ -42,7 +42,7 @@ def work_of_the_night() -> dict[str, Any]:
     done, failed = each(
         {
             "metrics": lambda: metrics.age(over, retention_days=known.metrics_retention_days, now=now),
-            "allocation": lambda: allocation.sweep(over),
+            "allocation": lambda: allocation.sweep(over, retention_days=known.metrics_retention_days, now=now),
         }
     )
     logger.info("nightly work", extra={"done": done, "failed": failed})

@@ -1,6 +1,6 @@
 """The door of what it saves: reports and assumptions for people, and the nightly run that keeps the reports."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -22,7 +22,9 @@ from dyno.roi.model import (
     BusinessReport,
     Day,
     DemandReport,
+    PeriodKind,
     RoiReport,
+    RunRequest,
 )
 from dyno.roi.period import asked, month_of
 from dyno.settings import settings
@@ -40,6 +42,7 @@ PAGE_HEADERS = {
 door = Door(settings)
 
 Month = Annotated[str | None, Query(max_length=16)]
+OneDay = Annotated[Day | None, Query()]
 From = Annotated[Day | None, Query(alias="from")]
 To = Annotated[Day | None, Query(alias="to")]
 Revision = Annotated[Number | None, Query(lt=2**31)]
@@ -48,10 +51,14 @@ Revision = Annotated[Number | None, Query(lt=2**31)]
 @door.get("/metrics/business")
 @allow(Permission.VIEW_ROI)
 def business(
-    month: Month = None, from_date: From = None, to_date: To = None, revision: Revision = None
+    month: Month = None,
+    day: OneDay = None,
+    from_date: From = None,
+    to_date: To = None,
+    revision: Revision = None,
 ) -> BusinessReport:
-    """What the lab got out of the service: in all, in a month, or from one day to another."""
-    wanted = asked(month=month, start=from_date, end=to_date, revision=revision)
+    """What the lab got out of the service: in all, in a month, on a day, or from one day to another."""
+    wanted = asked(month=month, day=day, start=from_date, end=to_date, revision=revision)
     return service.business(engine(settings()), wanted, settings().lab_time_zone, now=datetime.now(UTC))
 
 
@@ -59,6 +66,7 @@ def business(
 @allow(Permission.VIEW_ROI)
 def roi(
     month: Month = None,
+    day: OneDay = None,
     from_date: From = None,
     to_date: To = None,
     revision: Revision = None,
@@ -66,21 +74,27 @@ def roi(
 ) -> RoiReport:
     """What was saved, by which assumptions; or an example."""
     now = datetime.now(UTC)
-    wanted = asked(month=month, start=from_date, end=to_date, revision=revision)
+    wanted = asked(month=month, day=day, start=from_date, end=to_date, revision=revision)
     if preset is None:
         return service.roi(engine(settings()), wanted, settings().lab_time_zone, now=now)
-    if month or from_date or to_date or revision:
-        raise InvalidRequest("query.preset: an example is of no period: leave month, from, to and revision away")
+    if wanted.kind is not PeriodKind.ALL:
+        raise InvalidRequest("query.preset: an example is of no period: leave month, day, from, to and revision away")
     return service.preset(preset, now=now)
 
 
 @door.get("/metrics/roi.html")
 @allow(Permission.VIEW_ROI)
-def page(month: Month = None, from_date: From = None, to_date: To = None, revision: Revision = None) -> Response[str]:
+def page(
+    month: Month = None,
+    day: OneDay = None,
+    from_date: From = None,
+    to_date: To = None,
+    revision: Revision = None,
+) -> Response[str]:
     """Both reports as one printable page; of the current month unless said."""
     now, zone = datetime.now(UTC), settings().lab_time_zone
-    wanted = asked(month=month, start=from_date, end=to_date, revision=revision)
-    if not (month or from_date):
+    wanted = asked(month=month, day=day, start=from_date, end=to_date, revision=revision)
+    if wanted.kind is PeriodKind.ALL:
         wanted = month_of(now.astimezone(zone).date())
     return Response(
         200, "text/html; charset=utf-8", service.page(engine(settings()), wanted, zone, now=now), PAGE_HEADERS
@@ -132,23 +146,16 @@ def run(event: dict[str, Any]) -> dict[str, Any]:
     Reckon and store what is new: {} for all, {"since": "2026-01-01", "until": "2026-03-31"} for these days' months.
 
     Raises:
-        InvalidRequest: A day is written otherwise.
+        InvalidRequest: It says something else.
         DynoError: It could not; Lambda tries again, which does no harm.
     """
-    days = {name: _day(name, event[name]) for name in ("since", "until") if event.get(name)}
+    wanted = RunRequest.of(event)
     known = settings()
     over = engine(known, answer_timeout_s=ANSWER_TIMEOUT_S)
     wait_until_awake(over, PATIENCE_S)
     now = datetime.now(UTC)
-    ran = service.run(over, known.lab_time_zone, now=now, **days)
-    if not days:
+    ran = service.run(over, known.lab_time_zone, now=now, since=wanted.since, until=wanted.until)
+    if wanted == RunRequest():
         service.measure(over, known.lab_time_zone, now=now)
     logger.info("roi run", extra=ran.model_dump())
     return ran.model_dump()
-
-
-def _day(name: str, text: object) -> date:
-    try:
-        return date.fromisoformat(str(text))
-    except ValueError as error:
-        raise InvalidRequest(f"{name} is {text!r}; a day is written YYYY-MM-DD") from error

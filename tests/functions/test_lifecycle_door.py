@@ -48,7 +48,7 @@ def test_what_is_old_goes_and_what_ran_out_lapses(lab: Lab, night: Callable[[], 
 
     done = night()
 
-    assert (done["allocation"], done["metrics"]["dead_letters"]) == ({"lapsed": 1, "keys": 0}, 1)
+    assert (done["allocation"], done["metrics"]["dead_letters"]) == ({"lapsed": 1, "keys": 0, "refusals": 0}, 1)
     assert left_to_do(lab) == (0, 0)
 
 
@@ -108,5 +108,5 @@ def test_a_paused_cluster_is_woken(
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr(engine(settings(), answer_timeout_s=door.ANSWER_TIMEOUT_S).pool, "_creator", asleep)
 
-    assert night()["allocation"] == {"lapsed": 0, "keys": 0}
+    assert night()["allocation"] == {"lapsed": 0, "keys": 0, "refusals": 0}
     assert next(tries, "asked until it answered") == "asked until it answered"

@@ -143,12 +143,14 @@ def test_examples_come_out_to_the_cent(call: Call, preset: str, figures: dict[st
         ({"month": "2026-1"}, "month: is written YYYY-MM"),
         ({"month": ""}, "month: is written YYYY-MM"),
         ({"month": "0001-01"}, "month: lies beyond"),
-        ({"month": "2026-11", "from": "2026-11-01"}, "either month, or from and to"),
+        ({"month": "2026-11", "from": "2026-11-01"}, "say month, or day, or from and to"),
         ({"to": "2026-11-01"}, "to: needs a from"),
         ({"from": "2026-11-02", "to": "2026-11-01"}, "to: lies before from"),
         ({"from": "1.11.2026"}, "a date is written YYYY-MM-DD"),
         ({"from": "9999-01-01"}, "from: lies beyond"),
-        ({"revision": "1"}, "revision: is of a month"),
+        ({"revision": "1"}, "revision: is of a month or a day"),
+        ({"day": "2026-11-31"}, "query.day"),
+        ({"day": "2026-11-30", "month": "2026-11"}, "say month, or day, or from and to"),
         ({"month": "2026-11", "revision": "0"}, "whole number from 1"),
         ({"year": "2026"}, "unknown query parameters: year"),
     ],
@@ -210,6 +212,7 @@ def test_assumptions_are_added_and_none_is_lost(call: Call) -> None:
         (change(surprise=1), "Extra inputs are not permitted"),
         ({**change(), "valid_from": "tomorrow"}, "a date is written YYYY-MM-DD"),
         ({**change(), "reason": " "}, "at least 1 character"),
+        ({**change(), "reason": "two\nlines"}, "a text is one line, without control characters"),
         ({"valid_from": "2026-01-01", "assumptions": assumed()}, "reason: Field required"),
     ],
 )
@@ -296,6 +299,17 @@ def test_a_backfill_measures_nothing(run: Callable[..., dict[str, Any]], capsys:
     assert measured(capsys.readouterr().out) == {}
 
 
-def test_a_day_written_otherwise_is_refused(run: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(InvalidRequest, match="since is 'January'; a day is written YYYY-MM-DD"):
-        run(since="January")
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"since": "January"}, "since: .*a date is written YYYY-MM-DD"),
+        ({"since": "20260101"}, "since: .*a date is written YYYY-MM-DD"),
+        ({"sinse": "2026-01-01"}, "sinse: Extra inputs are not permitted"),
+        ({"since": "2026-02-01", "until": "2026-01-01"}, "until lies before since"),
+    ],
+)
+def test_a_run_that_is_told_something_else_is_refused(
+    run: Callable[..., dict[str, Any]], event: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        run(**event)

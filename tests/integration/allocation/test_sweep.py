@@ -18,9 +18,9 @@ def test_holds_lapse_when_their_time_is_over_and_not_before(lab: Lab, engine_as:
     running = lab.occupy(dyno, vehicle, TUESDAY, status="held", expires_at=NOW + timedelta(hours=1))
     booked = lab.occupy(dyno, vehicle, WEDNESDAY)
 
-    swept = service.sweep(engine_as("dyno_lifecycle"))
+    swept = service.sweep(engine_as("dyno_lifecycle"), retention_days=400, now=datetime.now(UTC))
 
-    assert swept == Swept(lapsed=1, keys=0)
+    assert swept == Swept(lapsed=1, keys=0, refusals=0)
     assert dict(lab.rows("select id, status from occupancies")) == {
         over: "lapsed",
         running: "held",
@@ -34,7 +34,7 @@ def test_days_of_a_lapsed_hold_can_be_booked(lab: Lab, engine_as: EngineAs) -> N
     lab.occupy(dyno, lab.vehicle("other"), MONDAY, status="held", expires_at=NOW - timedelta(seconds=1))
     lab.vehicle()
 
-    service.sweep(engine_as("dyno_lifecycle"))
+    service.sweep(engine_as("dyno_lifecycle"), retention_days=400, now=datetime.now(UTC))
 
     assert lab.auto_allocate(start_date=MONDAY).allocation.dyno_id == dyno
 
@@ -47,18 +47,20 @@ def test_a_key_is_forgotten_after_24_hours_and_not_before(lab: Lab, engine_as: E
     lab.sql("update idempotency_keys set created_at = created_at - interval '24 hours' where key = 'old'")
     lab.sql("update idempotency_keys set created_at = created_at - interval '23 hours 59 minutes' where key = 'new'")
 
-    swept = service.sweep(engine_as("dyno_lifecycle"))
+    swept = service.sweep(engine_as("dyno_lifecycle"), retention_days=400, now=datetime.now(UTC))
 
-    assert swept == Swept(lapsed=0, keys=1)
+    assert swept == Swept(lapsed=0, keys=1, refusals=0)
     assert lab.rows("select key from idempotency_keys") == [("new",)]
 
 
 def test_swept_twice_the_lab_is_as_swept_once(lab: Lab, engine_as: EngineAs) -> None:
     lab.occupy(lab.dyno("D1"), lab.vehicle(), MONDAY, status="held", expires_at=NOW - timedelta(seconds=1))
 
-    first, second = (service.sweep(engine_as("dyno_lifecycle")) for _ in range(2))
+    first, second = (
+        service.sweep(engine_as("dyno_lifecycle"), retention_days=400, now=datetime.now(UTC)) for _ in range(2)
+    )
 
-    assert (first.lapsed, second) == (1, Swept(lapsed=0, keys=0))
+    assert (first.lapsed, second) == (1, Swept(lapsed=0, keys=0, refusals=0))
 
 
 @pytest.mark.parametrize("table", ["occupancies", "history", "idempotency_keys", "vehicles", "metrics", "users"])
@@ -69,4 +71,4 @@ def test_the_night_can_write_no_table_by_itself(lab: Lab, engine_as: EngineAs, t
 
 def test_a_door_of_the_api_can_not_sweep(lab: Lab) -> None:
     with pytest.raises(DBAPIError, match="permission denied"), autocommit(lab.over) as connection:
-        store.sweep(connection, timedelta())
+        store.sweep(connection, timedelta(), datetime.now(UTC))

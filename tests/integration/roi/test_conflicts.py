@@ -17,9 +17,9 @@ def listed(lab: Lab) -> int:
         return len(store.overlaps(connection, (0, 0, 0), EVERYTHING))
 
 
-def counted(roi: Engine) -> int:
+def counted(roi: Engine, function: str = "conflicts") -> int:
     with roi.connect() as connection:
-        count: int = connection.execute(text("select conflicts()")).scalar_one()
+        count: int = connection.execute(text(f"select {function}()")).scalar_one()
     return count
 
 
@@ -121,3 +121,53 @@ def test_where_the_constraints_hold_there_is_none(lab: Lab, roi: Engine) -> None
     lab.occupy(1, 1, MONDAY, status="cancelled", cancelled_at="2026-01-01T00:00:00Z")
 
     assert counted(roi) == listed(lab) == 0
+
+
+@pytest.mark.own_database
+def test_what_is_counted_since_the_last_check_is_what_there_is(lawless: Lab, roi: Engine) -> None:
+    seen = set()
+    for seed in range(60):
+        random = Random(seed)
+        lawless.sql("delete from history")
+        lawless.sql("delete from occupancies")
+        for _ in range(random.choice([0, 2, 5, 9])):
+            anything(lawless, random)
+        before = counted(roi, "check_conflicts")
+
+        for _ in range(random.randrange(4)):
+            change(lawless, random)
+
+        seen.add((before > 0, listed(lawless) > 0))
+        assert counted(roi, "conflicts_now") == listed(lawless)
+    assert {(False, False), (False, True), (True, True)} <= seen  # whether there were any, whether there are
+
+
+def change(lab: Lab, random: Random) -> None:
+    """Another booking, or one that is moved or cancelled as the service does it: with a line in the history."""
+    there = [
+        found for (found,) in lab.rows("select id from occupancies where kind = 'allocation' and occupies order by id")
+    ]
+    if not there or random.random() < 0.5:
+        anything(lab, random)
+        return
+    changed, days = random.choice(there), random.randrange(-3, 4)
+    what = random.choice(
+        [
+            "start_date = start_date + cast(:days as integer), end_date = end_date + cast(:days as integer)",
+            "end_date = end_date + abs(cast(:days as integer))",
+            "dyno_id = 1 + mod(dyno_id + abs(cast(:days as integer)), 4)",
+        ]
+    )
+    lab.sql(f"update occupancies set {what} where id = :id", id=changed, days=days)
+    lab.sql("insert into history (occupancy_id, action, actor) values (:id, 'book', 'ann')", id=changed)
+
+
+@pytest.mark.own_database
+def test_before_the_first_check_and_after_a_bad_one_everything_is_looked_at(lawless: Lab, roi: Engine) -> None:
+    for vehicle_id in (1, 2):
+        lawless.occupy(1, vehicle_id, MONDAY)
+
+    assert counted(roi, "conflicts_now") == 1
+    assert counted(roi, "check_conflicts") == 1
+    lawless.sql("update occupancies set status = 'cancelled', cancelled_at = now() where vehicle_id = 2")
+    assert counted(roi, "conflicts_now") == 0

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import Engine, text
 
+from dyno.allocation import service
 from dyno.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -16,6 +18,7 @@ from dyno.errors import (
     VehicleAlreadyAllocated,
     VehicleNotFound,
 )
+from tests.conftest import EngineAs
 from tests.integration.roi.past import another
 from tests.lab import BOB, MONDAY, TODAY, TUESDAY, Lab
 
@@ -130,7 +133,7 @@ def test_what_keeps_most_of_the_capable_dynos_is_the_reason(lab: Lab) -> None:
     with pytest.raises(NoDynoAvailable):
         lab.auto_allocate(HERS)
 
-    assert refusals(lab) == [("disabled", False)]
+    assert refusals(lab) == [("disabled", True)]  # the maintenance was in the way as well
 
 
 def test_of_as_many_a_booking_comes_before_what_the_lab_did_itself(lab: Lab) -> None:
@@ -245,3 +248,37 @@ def test_a_booking_that_was_moved_is_no_refusal_but_a_replacement(lab: Lab) -> N
 
     assert refusals(lab) == []
     assert lab.rows("select replaced, refused from lab_days('UTC', null, null)") == [(1, 0)]
+
+
+def test_refusals_are_kept_as_long_as_calls(lab: Lab, engine_as: EngineAs) -> None:
+    lab.vehicle(HERS)
+    for _ in range(2):
+        with pytest.raises(NoDynoAvailable):
+            lab.auto_allocate(HERS)
+    lab.sql("update refusals set refused_at = now() - interval '401 days' where id = 1")
+
+    swept = service.sweep(engine_as("dyno_lifecycle"), retention_days=400, now=datetime.now(UTC))
+
+    assert swept.refusals == 1
+    assert lab.rows("select id from refusals") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("arranged", "made_way"),
+    [("the dyno is booked", 1), ("the dyno comes later", 0), ("another comes later", 1), ("another cannot run it", 0)],
+)
+def test_a_booking_made_way_only_if_days_that_could_have_been_its_own_were_taken(
+    lab: Lab, roi: Engine, arranged: str, made_way: int
+) -> None:
+    if arranged in {"the dyno is booked", "another comes later"}:
+        lab.maintenance(lab.dyno("D1"), MONDAY)
+    if arranged != "the dyno is booked":
+        lab.dyno("D2", available_from=TUESDAY)
+    if arranged == "another cannot run it":
+        lab.maintenance(lab.dyno("D3", "evap any any"), MONDAY)
+    lab.vehicle(HERS)
+
+    assert lab.auto_allocate(HERS, backup=True, max_backup_days=3).shift_days == 1
+
+    with roi.connect() as connection:
+        assert connection.execute(text("select sum(replaced) from lab_days('UTC', null, null)")).scalar() == made_way

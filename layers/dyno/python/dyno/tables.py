@@ -242,6 +242,15 @@ allocation_days = Table(
     Column("closed_at", DateTime(timezone=True), nullable=False),
 )
 
+conflict_checks = Table(
+    "conflict_checks",
+    metadata,
+    Column("checked_at", DateTime(timezone=True), primary_key=True),
+    Column("conflicts", BigInteger, nullable=False),
+    Column("occupancy_id", BigInteger, nullable=False),
+    Column("history_id", BigInteger, nullable=False),
+)
+
 roi_assumptions = Table(
     "roi_assumptions",
     metadata,

@@ -260,7 +260,8 @@ class Placement(Shown):
 
 
 class Swept(Shown):
-    """How many holds lapsed, and how many idempotency keys were forgotten."""
+    """How many holds lapsed, and how many idempotency keys and refusals were forgotten."""
 
     lapsed: int
     keys: int
+    refusals: int

@@ -1,6 +1,6 @@
 """Booking, cancelling and looking: what the API's routes do."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -147,10 +147,15 @@ def list_vehicles(over: Engine, vin: str | None, cursor: str | None, limit: int)
         return page(store.vehicles_after(connection, vin, after(cursor), limit + 1), limit)
 
 
-def sweep(over: Engine) -> Swept:
-    """Let holds lapse whose time is over, though nobody wants their days, and forget keys that no retry may use."""
+def sweep(over: Engine, *, retention_days: int, now: datetime) -> Swept:
+    """
+    Let holds lapse whose time is over, though nobody wants their days, and forget keys that no retry may use.
+
+    Args:
+        retention_days: Refusals are kept for as long; what their days came to is counted for good.
+    """
     with autocommit(over) as connection:
-        return store.sweep(connection, KEYS_KEPT)
+        return store.sweep(connection, KEYS_KEPT, now - timedelta(days=retention_days))
 
 
 def _bad_window(request: AutoAllocationRequest, terms: Terms, today: date) -> InvalidRequest:

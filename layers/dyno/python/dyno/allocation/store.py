@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -82,10 +82,11 @@ def cancel(connection: Connection, allocation_id: int, actor: str, *, anybodys: 
     return Placement.model_validate(answer)
 
 
-def sweep(connection: Connection, keys_kept: timedelta) -> Swept:
-    """Let holds lapse whose time is over, and forget keys older than that."""
+def sweep(connection: Connection, keys_kept: timedelta, refusals_before: datetime) -> Swept:
+    """Let holds lapse whose time is over, and forget keys older than that and refusals of before a moment."""
     swept = func.sweep(keys_kept).table_valued("lapsed", "keys")
-    return Swept.model_validate(connection.execute(select(swept)).one()._asdict())
+    done = connection.execute(select(swept)).one()._asdict()
+    return Swept(**done, refusals=connection.execute(select(func.age_refusals(refusals_before))).scalar_one())
 
 
 _ALLOCATIONS = (

@@ -1,12 +1,25 @@
 """What a saving is reckoned from, and what the reports say of it."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from dyno.errors import InvalidRequest
 
 MODEL: Literal["roi-model/1"] = "roi-model/1"
 """The formulas' version; a result is reckoned anew by another one only under another name."""
@@ -29,6 +42,12 @@ def _day(given: object) -> object:
     return date.fromisoformat(given)
 
 
+def _on_one_line(given: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", given):
+        raise ValueError("a text is one line, without control characters")
+    return given
+
+
 def _plain(exact: Decimal) -> int | float:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
@@ -42,7 +61,7 @@ Quantity = Annotated[Exact, Field(ge=0, le=10**9, decimal_places=6)]
 Ratio = Annotated[Exact, Field(ge=0, le=1, decimal_places=6)]
 Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True, pattern=r"^[^\x00-\x1f]*$")
+    str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(_on_one_line)
 ]
 
 
@@ -546,6 +565,33 @@ class DemandReport(DemandCount):
     by_reason: dict[str, int]
     groups: list[DemandGroup]
     over_time: list[DemandBin]
+
+
+class RunRequest(Strict):
+    """What the run is told: the days whose months it shall reckon; of nothing, all."""
+
+    since: Day | None = None
+    until: Day | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RunRequest":
+        if self.since and self.until and self.until < self.since:
+            raise ValueError("until lies before since")
+        return self
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "RunRequest":
+        """
+        From the event of an invocation; one of EventBridge's own says nothing.
+
+        Raises:
+            InvalidRequest: It says what nobody knows, or a day otherwise.
+        """
+        try:
+            return cls.model_validate({} if "detail-type" in event else dict(event))
+        except ValidationError as error:
+            faults = [f"{'.'.join(map(str, each['loc'])) or 'event'}: {each['msg']}" for each in error.errors()]
+            raise InvalidRequest("; ".join(faults)) from error
 
 
 class Ran(Shown):

@@ -27,31 +27,39 @@ class Segment(NamedTuple):
 
 
 def asked(
-    *, month: str | None = None, start: date | None = None, end: date | None = None, revision: int | None = None
+    *,
+    month: str | None = None,
+    day: date | None = None,
+    start: date | None = None,
+    end: date | None = None,
+    revision: int | None = None,
 ) -> Asked:
     """
-    A month, the days from one to another, or everything.
+    A month, a day, the days from one to another, or everything.
 
     Args:
         month: YYYY-MM.
         start: First day; `end`, the last, is today unless said.
     Raises:
-        InvalidRequest: A month and days, a last day alone, an end before the beginning, a revision of no month.
+        InvalidRequest: Two periods at once, a last day alone, an end before the beginning, a revision of what has none.
     """
-    if month is not None and (start or end):
-        raise _refused("month", "is a period by itself: say either month, or from and to")
+    if (month is not None) + (day is not None) + bool(start or end) > 1:
+        raise _refused(
+            "month" if month is not None else "day", "is a period by itself: say month, or day, or from and to"
+        )
     if end and not start:
         raise _refused("to", "needs a from")
     if start and end and end < start:
         raise _refused("to", "lies before from; both days are in the period")
-    if revision and month is None:
-        raise _refused("revision", "is of a month: say month, too")
-    for name, day in (("from", start), ("to", end)):
-        if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
+    if revision and month is None and day is None:
+        raise _refused("revision", "is of a month or a day: say which, too")
+    for name, given in (("day", day), ("from", start), ("to", end)):
+        if given and not FIRST_YEAR <= given.year <= LAST_YEAR:
             raise _refused(name, f"lies beyond the years {FIRST_YEAR} to {LAST_YEAR}")
     if month is not None:
-        first = _first_of(month)
-        return Asked(kind=PeriodKind.MONTH, start_date=first, end_date=last_of(first), revision=revision)
+        return month_of(_first_of(month)).model_copy(update={"revision": revision})
+    if day:
+        return Asked(kind=PeriodKind.DAY, start_date=day, end_date=day, revision=revision)
     return Asked(kind=PeriodKind.RANGE if start else PeriodKind.ALL, start_date=start, end_date=end)
 
 

@@ -65,7 +65,7 @@ def roi(over: Engine, wanted: Asked, zone: ZoneInfo, *, now: datetime) -> RoiRep
 
 def preset(name: str, *, now: datetime) -> RoiReport:
     """
-    An example, reckoned by the same model; asks no database.
+    An example, reckoned by the same model; asks no database, and is no call of the lab's, so it is not recorded.
 
     Raises:
         InvalidRequest: There is no such example.
@@ -142,7 +142,7 @@ def run(over: Engine, zone: ZoneInfo, *, now: datetime, since: date | None = Non
         begun = store.first_day(connection, zone.key) or today
         first = max(begun, since.replace(day=1)) if since else begun
         ahead = months(first, min(until or today, today))
-        conflicts = store.conflicts(connection)
+        conflicts = store.check_conflicts(connection)
         reckoned = [_month(connection, max(month, first), zone, now, conflicts) for month in ahead]
     return Ran(
         closed_days=closed,
@@ -155,13 +155,14 @@ def run(over: Engine, zone: ZoneInfo, *, now: datetime, since: date | None = Non
 
 def measure(over: Engine, zone: ZoneInfo, *, now: datetime) -> None:
     """
-    Record the business metrics of the catalogue, of the lab's month so far.
+    Record the business metrics of the catalogue, of yesterday's month so far: on the first, of the month that is over.
 
     Raises:
         Unavailable: The database did not answer.
     """
+    yesterday = now.astimezone(zone).date() - timedelta(days=1)
     with autocommit(over) as connection:
-        said = _statement(connection, month_of(now.astimezone(zone).date()), zone, now).business
+        said = _statement(connection, month_of(yesterday), zone, now).business
     values: dict[catalogue.BusinessMetric, Decimal | float | None] = {
         catalogue.SUCCESSFUL_ALLOCATIONS: said.total_successful_allocations,
         catalogue.SAVED_HOURS: said.estimated_time_saved_hours,
@@ -219,12 +220,12 @@ def _statement(
 def _stored(connection: Connection, wanted: Asked) -> Statement:
     found = store.stored(connection, wanted)
     if found is None:
-        raise ReportNotFound(f"{wanted.start_date:%Y-%m} has no revision {wanted.revision}")
-    at, said = found
-    under = {"as_of": at, "revision": wanted.revision, "stored": True}
+        of = f"{wanted.start_date:%Y-%m-%d}" if wanted.kind is PeriodKind.DAY else f"{wanted.start_date:%Y-%m}"
+        raise ReportNotFound(f"{of} has no revision {wanted.revision}")
+    under = {"as_of": found.computed_at, "revision": wanted.revision, "stored": True}
     return Statement(
-        RoiReport.model_validate(said["roi"]).model_copy(update=under),
-        BusinessReport.model_validate(said["business"]).model_copy(update=under),
+        RoiReport.model_validate(found.report["roi"]).model_copy(update=under | {"revisions": found.revisions}),
+        BusinessReport.model_validate(found.report["business"]).model_copy(update=under),
     )
 
 

@@ -4,10 +4,11 @@ import json
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from dyno.roi.model import MODEL, Asked, Assumptions, AssumptionsRow, Bin, Facts, PeriodKind
+from dyno.roi.model import MODEL, Asked, Assumptions, AssumptionsRow, Bin, Facts, PeriodKind, Revision
 
 _FACTS = text("""
     select roi_facts(:zone, :model, :kind, :start_date, :end_date, :month_start, :month_end,
@@ -15,9 +16,10 @@ _FACTS = text("""
 """)
 
 _STORED = text("""
-    select computed_at, report from roi_reports
+    select computed_at, report, roi_revisions(kind, start_date, model) as revisions from roi_reports
      where kind = :kind and start_date = :start_date and model = :model and revision = :revision
-""").columns(report=JSONB)
+""").columns(report=JSONB, revisions=JSONB)
+_REVISIONS = TypeAdapter(list[Revision])
 
 _KEEP = text("select * from keep_report(:kind, :start_date, :model, :computed_at, :digest, cast(:report as jsonb))")
 _ASSUME = text("select * from assume(:actor, :valid_from, :reason, cast(:assumptions as jsonb))")
@@ -25,6 +27,14 @@ _HISTORY = text("select jsonb_agg(assumptions_json(a) order by a.id desc) from r
 _CLOSE_DAYS = text("select close_days(:zone, :now)")
 _FIRST_DAY = text("select min(day) from lab_days(:zone, null, null)")
 _DEMAND = text("select roi_demand(:zone, :by, :start_date, :end_date)")
+
+
+class Stored(NamedTuple):
+    """A stored report: when it was reckoned, what it says, and all revisions of its period there are."""
+
+    computed_at: datetime
+    report: dict[str, Any]
+    revisions: list[Revision]
 
 
 class Kept(NamedTuple):
@@ -49,7 +59,7 @@ def facts(
     Args:
         month: The lab's month for monthly figures.
         active: From when to when bookings make people active.
-        conflicts: As they were just counted; None for counting them, which takes as long as there are bookings.
+        conflicts: As they were just counted; None for counting them.
     """
     said = connection.execute(
         _FACTS,
@@ -70,17 +80,17 @@ def facts(
     return Facts.model_validate(said)
 
 
-def conflicts(connection: Connection) -> int:
-    """How many pairs of live occupancies overlap."""
-    count: int = connection.execute(text("select conflicts()")).scalar_one()
+def check_conflicts(connection: Connection) -> int:
+    """How many pairs of live occupancies overlap, all told; noted, so that reports look only at what came since."""
+    count: int = connection.execute(text("select check_conflicts()")).scalar_one()
     return count
 
 
-def stored(connection: Connection, wanted: Asked) -> tuple[datetime, dict[str, Any]] | None:
-    """When a revision was reckoned and what it says; None if there is no such revision."""
+def stored(connection: Connection, wanted: Asked) -> Stored | None:
+    """A revision as it was stored; None if there is no such revision."""
     asked = {"kind": wanted.kind, "start_date": wanted.start_date, "model": MODEL, "revision": wanted.revision}
     row = connection.execute(_STORED, asked).one_or_none()
-    return (row.computed_at, row.report) if row else None
+    return Stored(row.computed_at, row.report, _REVISIONS.validate_python(row.revisions)) if row else None
 
 
 def keep(

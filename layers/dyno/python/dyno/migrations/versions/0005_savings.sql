@@ -12,22 +12,24 @@ create table refusals (
   weight_class text not null,
   start_date date not null,
   days_to_complete smallint not null check (days_to_complete > 0),
-  reason text not null,                                         -- see main_reason()
+  reason text not null,                                         -- see why_refused()
   conflicting boolean not null);                                -- somebody else's days were in the way
 create index refusals_by_time on refusals (refused_at);
 
--- What kept most of the capable dynos from a window; not_capable if there is none. `rejected` is as place() lists it.
-create function main_reason(p_rejected jsonb, p_test text, p_drive text, p_weight text)
-returns text language sql stable begin atomic
-  select coalesce((
-    select r.reason
+-- What kept most of the capable dynos from a window, not_capable if there is none; and whether somebody else's days kept any of
+-- them. `rejected` is as place() lists it. One row.
+create function why_refused(p_rejected jsonb, p_test text, p_drive text, p_weight text)
+returns table (reason text, conflicting boolean) language sql stable begin atomic
+  with capable as materialized (
+    select r.reason, count(*) as dynos,
+           array_position(array['booked', 'held', 'turnaround', 'maintenance', 'outside_availability', 'disabled'], r.reason) as rank
       from jsonb_to_recordset(p_rejected) r (dyno_id integer, reason text)
      where exists (select from capabilities c where c.dyno_id = r.dyno_id and c.test_type in (p_test, 'any')
                       and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
      group by r.reason
-     order by count(*) desc,
-              array_position(array['booked', 'held', 'turnaround', 'maintenance', 'outside_availability', 'disabled'], r.reason)
-     limit 1), 'not_capable');
+  )
+  select coalesce((select c.reason from capable c order by c.dynos desc, c.rank limit 1), 'not_capable'),
+         exists (select from capable c where c.rank <= 4);
 end;
 
 alter function place rename to choose_and_book;
@@ -41,17 +43,16 @@ declare
 begin
   if not p_dry and answer ->> 'outcome' in ('vehicle_already_allocated', 'no_dyno_available') then
     insert into refusals (actor, vehicle_id, test_type, drive_type, weight_class, start_date, days_to_complete, reason, conflicting)
-    select p_owner, v.id, p_test, v.drive_type, v.weight_class, p_start, p_days, why.reason,
-           why.reason not in ('not_capable', 'outside_availability', 'disabled')
+    select p_owner, v.id, p_test, v.drive_type, v.weight_class, p_start, p_days,
+           case answer ->> 'outcome' when 'no_dyno_available' then why.reason else 'vehicle_already_allocated' end,
+           why.conflicting or answer ->> 'outcome' = 'vehicle_already_allocated'
       from vehicles v
-     cross join lateral (select case answer ->> 'outcome' when 'no_dyno_available'
-                                then main_reason(answer -> 'rejected', p_test, v.drive_type, v.weight_class)
-                                else 'vehicle_already_allocated' end as reason) why
+     cross join lateral why_refused(coalesce(answer -> 'rejected', '[]'), p_test, v.drive_type, v.weight_class) why
      where v.id = p_vehicle or v.vin = p_vin;
   end if;
   return answer;
 end $$;
-revoke execute on function place, choose_and_book, main_reason from public;
+revoke execute on function place, choose_and_book, why_refused from public;
 revoke execute on function choose_and_book from dyno_allocations;
 grant execute on function place to dyno_allocations;
 grant select on refusals to dyno_allocations;
@@ -61,6 +62,15 @@ create function is_kept(p_status text, p_created_at timestamptz, p_cancelled_at 
   language sql immutable
   return p_status in ('scheduled', 'in_progress', 'completed')
       or (p_status = 'cancelled' and p_cancelled_at - p_created_at >= interval '24 hours');
+
+-- Whether a booking that was moved had to make way: some dyno that could run it was there on the days that were asked for, so that
+-- it was somebody else's days that were in the way, and not that the lab opened later.
+create function made_way(o occupancies) returns boolean language sql stable begin atomic
+  select exists (
+    select from vehicles v, dynos d
+     cross join lateral unfit(d, o.test_type, v.drive_type, v.weight_class, o.start_date - o.shift_days, o.end_date - o.shift_days) u
+     where v.id = o.vehicle_id and u.reason is null);
+end;
 
 create index bookings_by_person on occupancies (booked_by, created_at) include (status, cancelled_at) where kind = 'allocation';
 
@@ -106,7 +116,7 @@ language sql stable set search_path = pg_catalog, public, pg_temp as $$
       select (o.created_at at time zone p_zone)::date as day,
              count(*) filter (where is_kept(o.status, o.created_at, o.cancelled_at)) as kept,
              count(*) filter (where o.status = 'cancelled' and not is_kept(o.status, o.created_at, o.cancelled_at)) as cancelled_early,
-             count(*) filter (where o.shift_days > 0) as replaced,
+             count(*) filter (where o.shift_days > 0 and made_way(o)) as replaced,
              0 as refused, 0 as refused_conflicts, 0 as placed_calls, null::double precision as placed_ms
         from bounds b, occupancies o
        where o.kind = 'allocation' and o.created_at >= b.since and o.created_at < b.until
@@ -207,6 +217,57 @@ begin
   return found;
 end $$;
 
+-- Each night the whole past is looked at. Until the next one, only what was written since can have brought in a conflict: what has
+-- a higher id, and what was changed, which leaves a higher id in the history.
+create table conflict_checks (
+  checked_at timestamptz primary key,
+  conflicts bigint not null,
+  occupancy_id bigint not null,                                 -- the last there was; so is the next
+  history_id bigint not null);
+
+create function check_conflicts() returns bigint
+language sql security definer set search_path = pg_catalog, public, pg_temp as $$
+  insert into conflict_checks
+  select clock_timestamp(), conflicts(), (select coalesce(max(id), 0) from occupancies), (select coalesce(max(id), 0) from history)
+  returning conflicts
+$$;
+
+-- The same as conflicts(), as quickly as little was written since the last check. Where nothing overlapped, something does now only
+-- if a new window overlaps the one before it or behind it on its dyno or of its vehicle; then, all are counted.
+create function conflicts_now() returns bigint
+language plpgsql stable set search_path = pg_catalog, public, pg_temp as $$
+declare
+  at timestamptz := clock_timestamp();
+  checked conflict_checks;
+begin
+  select * into checked from conflict_checks order by checked_at desc limit 1;
+  if found and checked.conflicts = 0 and not exists (
+    select from occupancies n
+     where n.id in (select x.id from occupancies x where x.id > checked.occupancy_id
+                    union select h.occupancy_id from history h where h.id > checked.history_id)
+       and is_live(n.status, n.expires_at, at)
+       and (exists (
+              select from (select * from occupancies x where x.dyno_id = n.dyno_id and x.occupies and is_live(x.status, x.expires_at, at)
+                              and (x.start_date, x.id) < (n.start_date, n.id) order by x.start_date desc, x.id desc limit 1) x
+               where n.start_date <= x.end_date + x.turnaround_days)
+         or exists (
+              select from (select * from occupancies x where x.dyno_id = n.dyno_id and x.occupies and is_live(x.status, x.expires_at, at)
+                              and (x.start_date, x.id) > (n.start_date, n.id) order by x.start_date, x.id limit 1) x
+               where x.start_date <= n.end_date + n.turnaround_days)
+         or exists (
+              select from (select * from occupancies x where x.vehicle_id = n.vehicle_id and x.occupies and is_live(x.status, x.expires_at, at)
+                              and (x.start_date, x.id) < (n.start_date, n.id) order by x.start_date desc, x.id desc limit 1) x
+               where n.start_date <= x.end_date)
+         or exists (
+              select from (select * from occupancies x where x.vehicle_id = n.vehicle_id and x.occupies and is_live(x.status, x.expires_at, at)
+                              and (x.start_date, x.id) > (n.start_date, n.id) order by x.start_date, x.id limit 1) x
+               where x.start_date <= n.end_date)))
+  then
+    return 0;
+  end if;
+  return conflicts();
+end $$;
+
 -- What is assumed. Rows are added, never changed: of those for the same day on, the last one counts.
 create table roi_assumptions (
   id integer generated always as identity primary key,
@@ -298,6 +359,16 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
     from saved
 $$;
 
+-- The stored reports of a period, in order.
+create function roi_revisions(p_kind text, p_start date, p_model text) returns jsonb
+language sql stable set search_path = pg_catalog, public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'revision', r.revision, 'computed_at', r.computed_at,
+           'total_successful_allocations', r.report #> '{business,total_successful_allocations}',
+           'cost_savings_usd', r.report #> '{business,cost_savings_usd}') order by r.revision), '[]')
+    from roi_reports r where r.kind = p_kind and r.start_date = p_start and r.model = p_model
+$$;
+
 -- All that the reports of a period are made of, as of one moment; see dyno.roi.model.Facts. The month is that of monthly figures.
 -- Conflicts are counted unless they just were.
 create function roi_facts(p_zone text, p_model text, p_kind text, p_from date, p_to date, p_month_from date, p_month_to date,
@@ -326,14 +397,11 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
                        and is_kept(o.status, o.created_at, o.cancelled_at)
                        and (o.created_at at time zone p_zone)::date
                            between coalesce(p_from, '-infinity') and coalesce(p_to, 'infinity')),
-    'conflicts', coalesce(p_conflicts, conflicts()),
+    'conflicts', coalesce(p_conflicts, conflicts_now()),
     'people', (select to_jsonb(p) from people(p_active_since, p_active_until) p),
     'assumptions', (select jsonb_agg(assumptions_json(a) order by a.valid_from) from roi_assumptions a
                      where a.id in (select f.id from assumptions_in_force f)),
-    'revisions', (select coalesce(jsonb_agg(jsonb_build_object(
-                    'revision', s.revision, 'computed_at', s.computed_at,
-                    'total_successful_allocations', s.report #> '{business,total_successful_allocations}',
-                    'cost_savings_usd', s.report #> '{business,cost_savings_usd}') order by s.revision), '[]') from stored s),
+    'revisions', roi_revisions(p_kind, p_from, p_model),
     'digest', (select s.digest from stored s order by s.revision desc limit 1))
 $$;
 
@@ -374,9 +442,17 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
         group by 1, 2, 3) x))
 $$;
 
-revoke execute on function open_days, lab_days, close_days, people, conflicts, assume, keep_report, lab_month, roi_facts, roi_demand
-  from public;
+-- Nightly: refusals that are older than their retention go; what their days came to is counted.
+create function age_refusals(p_before timestamptz) returns bigint
+language sql security definer set search_path = pg_catalog, public, pg_temp as $$
+  with gone as (delete from refusals where refused_at < p_before returning 1) select count(*) from gone
+$$;
+
+revoke execute on function open_days, lab_days, close_days, people, conflicts, check_conflicts, conflicts_now, assume, keep_report,
+  lab_month, roi_revisions, roi_facts, roi_demand, age_refusals, made_way from public;
 grant execute on function lab_month to dyno_ingest;
-grant execute on function open_days, lab_days, people, conflicts, close_days, assume, keep_report, roi_facts, roi_demand to dyno_roi;
-grant select on occupancies, vehicles, dynos, capabilities, refusals, metrics, users, allocation_days, roi_assumptions,
+grant execute on function age_refusals to dyno_lifecycle;
+grant execute on function open_days, lab_days, people, conflicts, check_conflicts, conflicts_now, close_days, assume, keep_report,
+  roi_revisions, roi_facts, roi_demand, made_way to dyno_roi;
+grant select on history, conflict_checks, occupancies, vehicles, dynos, capabilities, refusals, metrics, users, allocation_days, roi_assumptions,
   assumptions_in_force, roi_reports to dyno_roi;
