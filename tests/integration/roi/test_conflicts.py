@@ -171,3 +171,29 @@ def test_before_the_first_check_and_after_a_bad_one_everything_is_looked_at(lawl
     assert counted(roi, "check_conflicts") == 1
     lawless.sql("update occupancies set status = 'cancelled', cancelled_at = now() where vehicle_id = 2")
     assert counted(roi, "conflicts_now") == 0
+
+
+@pytest.mark.own_database
+@pytest.mark.parametrize("shared", ["dyno", "vehicle"])
+@pytest.mark.parametrize("days_later", [-1, 1])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_one_booking_written_or_moved_beside_another_is_found(
+    lawless: Lab, roi: Engine, shared: str, days_later: int, is_new: bool
+) -> None:
+    other_dyno, other_vehicle = (1, 2) if shared == "dyno" else (2, 1)
+    lawless.occupy(1, 1, MONDAY, end_date=TUESDAY)
+    far = None if is_new else lawless.occupy(other_dyno, other_vehicle, MONDAY + timedelta(days=50))
+    assert counted(roi, "check_conflicts") == counted(roi, "conflicts_now") == 0
+
+    day = MONDAY + timedelta(days=days_later)
+    if is_new:
+        lawless.occupy(other_dyno, other_vehicle, day, end_date=day + timedelta(days=1))
+    else:
+        lawless.sql(
+            "update occupancies set start_date = :day, end_date = cast(:day as date) + 1 where id = :id",
+            day=day,
+            id=far,
+        )
+        lawless.sql("insert into history (occupancy_id, action, actor) values (:id, 'book', 'ann')", id=far)
+
+    assert counted(roi, "conflicts_now") == listed(lawless) == 1
