@@ -27,6 +27,7 @@ _FILL = f"""
               from generate_series(0, bookings - 1) number) each
      order by number;
     perform close_days('UTC', now);
+    perform check_conflicts();
 """
 
 

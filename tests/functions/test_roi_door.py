@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from dyno.errors import InvalidRequest
 from dyno.metrics import calls, catalogue
 from dyno.metrics.line import Lines
+from dyno.roi import service as roi_service
 from functions.allocations import handler as allocations
 from functions.roi import handler as door
 from tests.functions.conftest import EVENTS, Call, Caller, Context
@@ -280,6 +281,11 @@ def test_the_night_measures_the_month_for_every_strategy(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(calls, "_lines", Lines(strategy, catalogue.NAMESPACE, ""))
+    measure = roi_service.measure
+    # As the night behind today does it, of today's month whatever the day.
+    monkeypatch.setattr(
+        roi_service, "measure", lambda *args, now: measure(*args, now=now.replace(hour=2) + timedelta(days=1))
+    )
 
     run()
 

@@ -22,7 +22,7 @@ FLOOR = "select sum(kept) from allocation_days where time_zone = 'UTC'"
 COUNTS = "select sum(kept), sum(replaced), sum(placed_calls) from lab_days('UTC', null, null)"
 FACTS = f"""
     select roi_facts('UTC', 'roi-model/1', 'all', null, null, date_trunc('month', {AT})::date, {AT}::date,
-                     {AT} - interval '30 days', {AT}, {AT}, 0)
+                     {AT} - interval '30 days', {AT}, {AT}, null)
 """
 ROWS = f"""
     select count(*) filter (where is_kept(status, created_at, cancelled_at)), count(*) filter (where shift_days > 0),
@@ -68,9 +68,9 @@ def _of_size(case: str, connection: Connection, effort: Effort) -> Iterator[Cont
     for name, role, sql, runs in (
         ("closed days alone", Role.FLOOR, FLOOR, 200),
         ("counts out of days", Role.OURS, COUNTS, 100),
-        ("facts of both reports, but conflicts", Role.OURS, FACTS, 20),
+        ("all facts of both reports", Role.OURS, FACTS, 20),
         ("who is active", Role.OURS, f"select people({AT} - interval '30 days', {AT})", 100),
-        ("every pair looked at for conflicts", Role.OURS, "select conflicts()", 20),
+        ("all the past for conflicts, by night", Role.OURS, "select conflicts()", 20),
         ("counts out of bookings", Role.PEER, ROWS, 20),
     ):
         yield Contender(name, role, partial(_on_server_ms, connection, sql, effort.pick(runs, 2)), case)

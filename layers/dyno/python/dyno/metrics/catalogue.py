@@ -190,7 +190,7 @@ CALL_METRICS = (DURATION, ERRORS, REJECTIONS, ALLOCATIONS)
 COLD_START = FunctionMetric("ColdStart", "Count", "Requests that waited for an environment to start.")
 
 SUCCESSFUL_ALLOCATIONS = BusinessMetric(
-    "SuccessfulAllocations", "Count", "Bookings of the lab's month that are kept: not cancelled within 24 hours."
+    "SuccessfulAllocations", "Count", "Bookings of the month that are kept: not cancelled within 24 hours."
 )
 SAVED_HOURS = BusinessMetric("HoursSaved", "None", "Planners' hours that these saved, by what is assumed.")
 SAVED_USD = BusinessMetric("CostSavingsUSD", "None", "What these hours would have cost.")
@@ -209,7 +209,7 @@ BUSINESS_METRICS = (
     CONFLICT_ELIMINATION_RATE,
     PEOPLE_ACTIVE,
 )
-"""Of the lab's month so far: a run that is late or done twice says the same again. What is undefined is left out."""
+"""Of the month that yesterday was in: a run that is done twice says the same again. What is undefined is left out."""
 
 ALLOCATION_SERVICE = "AllocationService"
 
