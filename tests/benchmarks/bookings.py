@@ -12,6 +12,7 @@ A_DAY = 400
 # One in ten is cancelled, half of these within a day; one in four was moved.
 _FILL = f"""
     insert into dynos (name) select 'D' || number from generate_series(1, {A_DAY}) number;
+    insert into capabilities select id, 'any', 'any', 'any' from dynos;
     insert into vehicles (vin, weight_lbs, drive_type)
     select 'V' || lpad(number::text, 8, '0'), 5000, 'AWD' from generate_series(1, {A_DAY}) number;
     insert into users (sub, role, enrolled_at)
