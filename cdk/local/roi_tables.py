@@ -120,8 +120,7 @@ def _of_the_lab(said: Report) -> Iterator[tuple[str, str, str]]:
     yield (
         "bookings kept",
         f"{said['total_successful_allocations']:,}",
-        f"{said['provisional_allocations']:,} of them provisional; "
-        f"{said['cancelled_within_24h']:,} cancelled within 24 h",
+        f"{said['provisional_allocations']:,} provisional, {said['cancelled_within_24h']:,} cancelled within 24 h",
     )
     yield (
         f"cost savings of {said['month']}",
