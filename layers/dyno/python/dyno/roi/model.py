@@ -326,7 +326,7 @@ class Counts(Shown):
     Attributes:
         kept: Bookings made then, committed and not cancelled within 24 hours.
         cancelled_early: Bookings cancelled within 24 hours.
-        replaced: Bookings moved to a later day than asked for, because that one was taken.
+        replaced: Bookings moved to a later day than asked for, though a dyno could have run them but for others.
         refused: Attempts refused because of the lab: no dyno, or the vehicle is taken.
         refused_conflicts: Those of them that somebody else's days were in the way of.
         placed_calls: Calls that made a booking, dry runs and replays not among them.
@@ -461,7 +461,7 @@ class BusinessReport(Shown):
         avg_allocation_time_ms: Of calls that made a booking.
         month: The lab's month that monthly_ figures are of: the one asked for, else the current one.
         conflicts_refused: Attempts refused because somebody else's days were in the way.
-        conflicts_replaced: Bookings moved to a later day for the same reason.
+        conflicts_replaced: Bookings moved to a later day, though a dyno could have run them but for others.
         conflicts_existing: Overlapping pairs of bookings there are now, by the query a sceptic would write.
         conflict_elimination_rate: conflicts_eliminated by conflicts_total.
         user_adoption_rate: active_enrolled_users by enrolled_users.
