@@ -14,18 +14,10 @@ from dyno.http import Door, Number, allow
 from dyno.metrics import invocation
 from dyno.observability import incoming, logger, serving
 from dyno.roi import service
-from dyno.roi.model import (
-    AssumptionsChange,
-    AssumptionsHistory,
-    AssumptionsRow,
-    Bin,
-    BusinessReport,
-    Day,
-    DemandReport,
-    PeriodKind,
-    RoiReport,
-    RunRequest,
-)
+from dyno.roi.answers import Bin, BusinessReport, DemandReport, RoiReport
+from dyno.roi.assumed import AssumptionsChange, AssumptionsHistory, AssumptionsRow
+from dyno.roi.exact import Day
+from dyno.roi.facts import PeriodKind, RunRequest
 from dyno.roi.period import asked, month_of
 from dyno.settings import settings
 

@@ -14,7 +14,7 @@ from cdk.local import roi, stack, users
 from cdk.local.instance import Instance, LocalStackError
 from cdk.local.roi import Wanted
 from cdk.local.stack import Stack
-from dyno.roi.model import RoiReport
+from dyno.roi.answers import RoiReport
 from dyno.roi.presets import PRESETS
 from dyno.roi.report import example
 from tests.unit.roi_page.lab import NOW, busy, idle

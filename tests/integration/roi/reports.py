@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from dyno.roi import service
-from dyno.roi.model import AssumptionsChange, AssumptionsRow, BusinessReport, RoiReport
+from dyno.roi.answers import BusinessReport, RoiReport
+from dyno.roi.assumed import AssumptionsChange, AssumptionsRow
 from dyno.roi.period import asked
 
 UTC_LAB = ZoneInfo("UTC")

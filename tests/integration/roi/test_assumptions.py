@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from dyno.roi import service
-from dyno.roi.model import AssumptionsRow
+from dyno.roi.assumed import AssumptionsRow
 from tests.integration.roi.past import Booking, Past, another
 from tests.integration.roi.reports import UTC_LAB, assume, minutes, reports
 from tests.lab import Lab

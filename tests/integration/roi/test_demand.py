@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from dyno.roi import service
-from dyno.roi.model import Bin, DemandReport
+from dyno.roi.answers import Bin, DemandReport
 from dyno.roi.period import asked
 from tests.integration.roi.past import Booking, Past, Refusal
 

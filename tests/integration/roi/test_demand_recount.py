@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from dyno.roi import service
-from dyno.roi.model import Bin, DemandBin, DemandCount, DemandReport
+from dyno.roi.answers import Bin, DemandBin, DemandCount, DemandReport
 from dyno.roi.period import asked
 from tests.integration.roi.past import Booking, Past, Refusal
 from tests.lab import Lab

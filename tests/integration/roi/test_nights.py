@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from dyno.roi import service
-from dyno.roi.model import Ran
+from dyno.roi.facts import Ran
 from tests.integration.roi.past import Booking, Past
 
 UTC_LAB = ZoneInfo("UTC")

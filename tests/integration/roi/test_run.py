@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from dyno.errors import DatabaseUnavailable, ReportNotFound
 from dyno.roi import service, store
-from dyno.roi.model import PeriodKind, Ran
+from dyno.roi.facts import PeriodKind, Ran
 from dyno.roi.period import asked
 from tests.integration.roi.past import DAY, Booking, Past, Refusal, another
 from tests.integration.roi.reports import UTC_LAB, assume, minutes, reports

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from dyno.errors import InvalidRequest, NoDynoAvailable, VehicleNotFound
 from dyno.roi import service, store
-from dyno.roi.model import Bin, BusinessReport, RoiReport
+from dyno.roi.answers import Bin, BusinessReport, RoiReport
 from dyno.roi.period import asked
 from tests.integration.roi.past import Booking, Past
 from tests.integration.roi.reports import UTC_LAB, assume, reports

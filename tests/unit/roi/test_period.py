@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyno.roi.model import Assumptions, AssumptionsRow, PeriodKind, Range, Span
+from dyno.roi.assumed import Assumptions, AssumptionsRow
+from dyno.roi.facts import PeriodKind, Span
+from dyno.roi.model import Range
 from dyno.roi.period import asked, month_of, segments, span
 
 ASSUMED = Assumptions(

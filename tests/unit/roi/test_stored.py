@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dyno.roi.model import BusinessReport, RoiReport
+from dyno.roi.answers import BusinessReport, RoiReport
 from dyno.roi.report import Statement
 
 STORED: dict[str, Any] = json.loads(Path(__file__).with_name("stored_report.json").read_text())

@@ -7,23 +7,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dyno.roi.answers import Bin, BusinessReport, DemandReport, RoiReport
+from dyno.roi.assumed import Assumptions, AssumptionsRow
 from dyno.roi.demand import demand_report
-from dyno.roi.model import (
-    Asked,
-    Assumptions,
-    AssumptionsRow,
-    Bin,
-    BusinessReport,
-    DemandReport,
-    Facts,
-    Line,
-    MonthCounts,
-    People,
-    PeriodKind,
-    Range,
-    Revision,
-    RoiReport,
-)
+from dyno.roi.facts import Asked, Facts, MonthCounts, People, PeriodKind, Revision
+from dyno.roi.model import Line, Range
 from dyno.roi.page import page
 from dyno.roi.period import last_of, month_of, months, span
 from dyno.roi.report import statement

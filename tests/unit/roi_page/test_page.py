@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from dyno.roi.model import Asked, BusinessReport, PeriodKind, RoiReport
+from dyno.roi.answers import BusinessReport, RoiReport
+from dyno.roi.facts import Asked, PeriodKind
 from dyno.roi.page import page, savings, unmet
 from dyno.roi.period import month_of
 from dyno.roi.wording import UNDEFINED, money, number, plain

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from dyno.roi.model import Bin, DemandBin, DemandGroup, DemandReport, Span
+from dyno.roi.answers import Bin, DemandBin, DemandGroup, DemandReport
+from dyno.roi.facts import Span
 
 _Row = Mapping[str, Any]
 

@@ -7,20 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dyno.roi.answers import BusinessReport, DemandReport, RoiReport
+from dyno.roi.assumed import Assumptions, AssumptionsRow
 from dyno.roi.chart import Chart, Column, chart
-from dyno.roi.model import (
-    Assumptions,
-    AssumptionsRow,
-    BusinessReport,
-    DemandReport,
-    Figures,
-    Line,
-    PeriodKind,
-    Range,
-    Result,
-    RoiReport,
-    Span,
-)
+from dyno.roi.facts import PeriodKind, Span
+from dyno.roi.model import Figures, Line, Range, Result
 from dyno.roi.period import months
 from dyno.roi.wording import UNDEFINED, hours, instant, money, number, percent, plain, rate, whole, with_unit, words
 

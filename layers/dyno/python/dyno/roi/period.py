@@ -8,7 +8,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from dyno.errors import InvalidRequest
-from dyno.roi.model import Asked, AssumptionsRow, PeriodKind, Span
+from dyno.roi.assumed import AssumptionsRow
+from dyno.roi.facts import Asked, PeriodKind, Span
 
 FINAL_AFTER = timedelta(hours=24)
 """A booking cancelled within that time of its creation never counted; behind it, nothing can change."""

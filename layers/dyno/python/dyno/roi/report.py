@@ -8,23 +8,11 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from dyno.roi.answers import BusinessReport, RoiReport
+from dyno.roi.assumed import Assumptions, AssumptionsRow
+from dyno.roi.facts import Asked, Counts, Facts, MonthCounts, PeriodKind, Span
 from dyno.roi.formula import cents, evaluate, line, total
-from dyno.roi.model import (
-    Asked,
-    Assumptions,
-    AssumptionsRow,
-    Basis,
-    BusinessReport,
-    Counts,
-    Facts,
-    Inputs,
-    Line,
-    MonthCounts,
-    PeriodKind,
-    Result,
-    RoiReport,
-    Span,
-)
+from dyno.roi.model import Basis, Inputs, Line, Result
 from dyno.roi.period import Segment, segments
 
 MONTHS_A_YEAR = 12

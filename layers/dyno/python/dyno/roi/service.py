@@ -11,19 +11,10 @@ from dyno.database import autocommit
 from dyno.errors import InvalidRequest, ReportNotFound
 from dyno.metrics import catalogue, record_business_metric, track_performance
 from dyno.roi import store
+from dyno.roi.answers import Bin, BusinessReport, DemandReport, RoiReport
+from dyno.roi.assumed import AssumptionsChange, AssumptionsHistory, AssumptionsRow
 from dyno.roi.demand import demand_report
-from dyno.roi.model import (
-    Asked,
-    AssumptionsChange,
-    AssumptionsHistory,
-    AssumptionsRow,
-    Bin,
-    BusinessReport,
-    DemandReport,
-    PeriodKind,
-    Ran,
-    RoiReport,
-)
+from dyno.roi.facts import Asked, PeriodKind, Ran
 from dyno.roi.period import end_of, last_of, month_of, months, span
 from dyno.roi.presets import PRESETS
 from dyno.roi.report import Statement, example, statement

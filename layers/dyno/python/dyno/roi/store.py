@@ -8,7 +8,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from dyno.roi.model import MODEL, Asked, Assumptions, AssumptionsRow, Bin, Facts, PeriodKind, Revision
+from dyno.roi.answers import Bin
+from dyno.roi.assumed import Assumptions, AssumptionsRow
+from dyno.roi.facts import Asked, Facts, PeriodKind, Revision
+from dyno.roi.model import MODEL
 
 _FACTS = text("""
     select roi_facts(:zone, :model, :kind, :start_date, :end_date, :month_start, :month_end,

@@ -275,7 +275,7 @@ create table roi_assumptions (
   recorded_at timestamptz not null default clock_timestamp(),
   recorded_by text not null,                                    -- users.sub, or 'system'
   reason text not null,
-  assumptions jsonb not null);                                  -- dyno.roi.model.Assumptions
+  assumptions jsonb not null);                                  -- dyno.roi.assumed.Assumptions
 create index assumptions_by_day on roi_assumptions (valid_from, id);
 
 create view assumptions_in_force as
@@ -369,7 +369,7 @@ language sql stable set search_path = pg_catalog, public, pg_temp as $$
     from roi_reports r where r.kind = p_kind and r.start_date = p_start and r.model = p_model
 $$;
 
--- All that the reports of a period are made of, as of one moment; see dyno.roi.model.Facts. The month is that of monthly figures.
+-- All that the reports of a period are made of, as of one moment; see dyno.roi.facts.Facts. The month is that of monthly figures.
 -- Conflicts are counted unless they just were.
 create function roi_facts(p_zone text, p_model text, p_kind text, p_from date, p_to date, p_month_from date, p_month_to date,
                           p_active_since timestamptz, p_active_until timestamptz, p_now timestamptz, p_conflicts bigint)
