@@ -1,4 +1,4 @@
-"""Numbers that stay what was written, days and texts: the kinds of values of the room, and its two kinds of objects."""
+"""The room's kinds of values: numbers that stay what was written, days, texts; and its two kinds of objects."""
 
 import re
 from datetime import date
@@ -37,26 +37,12 @@ def _plain(exact: Decimal) -> int | float:
 
 # Shown as JSON numbers: up to 15 digits, as money below ten trillion has, a double gives back what was written.
 _AS_NUMBER = PlainSerializer(_plain, return_type=int | float, when_used="json")
-
-
 Exact = Annotated[Decimal, BeforeValidator(_exact), _AS_NUMBER]
-
-
 Usd = Annotated[Exact, Field(ge=0, le=10**12, decimal_places=2)]
-
-
 UsdPerMonth = Annotated[Exact, Field(ge=0, le=10**10, decimal_places=2)]
-
-
 Quantity = Annotated[Exact, Field(ge=0, le=10**9, decimal_places=6)]
-
-
 Ratio = Annotated[Exact, Field(ge=0, le=1, decimal_places=6)]
-
-
 Day = Annotated[date, BeforeValidator(_day)]
-
-
 Text = Annotated[
     str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(_on_one_line)
 ]
