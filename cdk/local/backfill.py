@@ -53,11 +53,15 @@ def months(first: date, last: date) -> Iterator[tuple[date, date]]:
 def verdict(done: Counter[str]) -> str:
     """What it came to, in a sentence."""
     if not done["stored_months"]:
-        return f"{done['months']} months reckoned: every one says what it said before."
+        return f"{_counted(done['months'], 'month')} reckoned; nothing says anything else than before."
     return (
-        f"{done['months']} months reckoned; {done['stored_months']} of them and {done['stored_days']} days said "
-        "something new and have a new revision."
+        f"{_counted(done['months'], 'month')} reckoned; {_counted(done['stored_months'], 'month')} and "
+        f"{_counted(done['stored_days'], 'day')} said something new and have a new revision."
     )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _day(text: str) -> date:

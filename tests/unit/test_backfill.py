@@ -21,8 +21,11 @@ def test_days_are_reckoned_a_calendar_month_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        ({"months": 2, "stored_months": 0}, "every one says what it said before"),
-        ({"months": 2, "stored_months": 1, "stored_days": 9}, "1 of them and 9 days said something new"),
+        ({"months": 2, "stored_months": 0}, "2 months reckoned; nothing says anything else than before"),
+        (
+            {"months": 2, "stored_months": 1, "stored_days": 9},
+            "2 months reckoned; 1 month and 9 days said something new",
+        ),
     ],
 )
 def test_the_verdict_tells_what_is_new(done: dict[str, int], said: str) -> None:

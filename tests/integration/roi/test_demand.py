@@ -49,10 +49,22 @@ def test_a_vehicle_that_is_itself_booked_misses_no_dyno(past: Past, roi: Engine)
     assert said.by_reason == {"booked": 1, "vehicle_already_allocated": 1}
 
 
-def test_the_dynos_that_are_missing_are_those_of_the_days_that_have_come(past: Past, roi: Engine) -> None:
+def test_as_many_dynos_are_missing_as_would_have_been_busy_from_the_first_day_wanted_to_the_last(
+    past: Past, roi: Engine
+) -> None:
+    past.refuse(*(Refusal(MORNING, days_to_complete=8, start_date=date(2030, 2, 1)) for _ in range(2)))
+    alone = demand(roi)
+    past.refuse(Refusal(NOON, days_to_complete=4, start_date=date(2030, 2, 3)))
+    beside_another = demand(roi)
+    past.refuse(Refusal(NOON, days_to_complete=3, start_date=date(2030, 2, 28)))
+    and_one_much_later = demand(roi)
+
+    said = (alone, beside_another, and_one_much_later)
+    assert [(each.unmet_dyno_days, each.groups[0].missing_dynos) for each in said] == [(8, 1), (12, 1.5), (15, 0.5)]
+
+
+def test_no_dyno_is_missing_where_everything_was_booked_later(past: Past, roi: Engine) -> None:
     past.refuse(Refusal(MORNING, days_to_complete=8))
+    past.book(Booking(NOON))
 
-    on_the_fourth, afterwards = demand(roi, datetime(2026, 3, 4, 9, tzinfo=UTC)), demand(roi)
-
-    assert on_the_fourth.groups[0].missing_dynos == 2
-    assert afterwards.groups[0].missing_dynos == 0.26
+    assert [(group.unmet_dyno_days, group.missing_dynos) for group in demand(roi).groups] == [(0, 0)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -67,6 +67,7 @@ def refused(test: str, drive: str, weight: str, month: date, reason: str, *, tim
     return {
         "test_type": test, "drive_type": drive, "weight_class": weight, "bin": month.isoformat(),
         "reason": reason, "attempts": times, "requests": times - 1, "booked_later": 1, "unmet_days": days,
+        "first_unmet": str(month), "last_unmet": str(month + timedelta(days=299)),
     }  # fmt: skip
 
 

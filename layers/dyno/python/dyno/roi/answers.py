@@ -135,7 +135,7 @@ class DemandGroup(DemandCount):
 
     Attributes:
         dynos: Who could run them; none if the lab has no such dyno.
-        missing_dynos: How many more would have done: unmet_dyno_days by the days of the period that have come.
+        missing_dynos: How many more would have done: unmet_dyno_days by the days from the first wanted to the last.
         by_reason: Refused attempts by why: vehicle_already_allocated, not_capable (no dyno of the lab is), or what kept
             most of the capable dynos from it: disabled, outside_availability, maintenance, turnaround, held, booked.
     """

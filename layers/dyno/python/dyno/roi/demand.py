@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from dyno.roi.answers import Bin, DemandBin, DemandGroup, DemandReport
 from dyno.roi.facts import Span
@@ -28,10 +27,9 @@ def demand_report(found: _Row, period: Span, by: Bin, zone: str, now: datetime) 
         found: As the store gives it.
     """
     attempts, requests = found["attempts"], found["requests"]
-    days = _days(period, now.astimezone(ZoneInfo(zone)).date())
     dynos = {_group(row): row["names"] for row in found["dynos"]}
     groups = [
-        _of_group(group, _only(attempts, group), _only(requests, group), dynos.get(group, []), days)
+        _of_group(group, _only(attempts, group), _only(requests, group), dynos.get(group, []))
         for group in {_group(row) for row in attempts}
     ]
     return DemandReport(
@@ -46,9 +44,7 @@ def demand_report(found: _Row, period: Span, by: Bin, zone: str, now: datetime) 
     )
 
 
-def _of_group(
-    group: _Group, attempts: Sequence[_Row], requests: Sequence[_Row], dynos: list[str], days: int
-) -> DemandGroup:
+def _of_group(group: _Group, attempts: Sequence[_Row], requests: Sequence[_Row], dynos: list[str]) -> DemandGroup:
     counts = _counts(attempts, requests)
     test_type, drive_type, weight_class = group
     return DemandGroup(
@@ -57,17 +53,20 @@ def _of_group(
         drive_type=drive_type,
         weight_class=weight_class,
         dynos=dynos,
-        missing_dynos=round(counts["unmet_dyno_days"] / days, 2),
+        missing_dynos=_missing_dynos(requests, counts["unmet_dyno_days"]),
         by_reason=_by_reason(attempts),
         over_time=_over_time(attempts, requests),
     )
 
 
-def _days(period: Span, today: date) -> int:
-    """Of a period, those that have come: of a month begun, what is missing is missing now."""
-    if period.start_date is None or period.end_date is None:
-        return 1
-    return max(1, (min(period.end_date, today) - period.start_date).days + 1)
+def _missing_dynos(requests: Sequence[_Row], unmet_dyno_days: int) -> float:
+    """Of the days from the first one that was wanted in vain to the last, how many dynos each would have kept busy."""
+    wanted = [row for row in requests if row["first_unmet"]]
+    if not wanted:
+        return 0.0
+    first = min(date.fromisoformat(row["first_unmet"]) for row in wanted)
+    last = max(date.fromisoformat(row["last_unmet"]) for row in wanted)
+    return round(unmet_dyno_days / ((last - first).days + 1), 2)
 
 
 def _over_time(attempts: Sequence[_Row], requests: Sequence[_Row]) -> list[DemandBin]:

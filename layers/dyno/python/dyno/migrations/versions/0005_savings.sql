@@ -416,7 +416,7 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
        and r.refused_at < coalesce(p_to::timestamp at time zone p_zone + interval '2 days', 'infinity')
        and (r.refused_at at time zone p_zone)::date between coalesce(p_from, '-infinity') and coalesce(p_to, 'infinity')
   ), requests as materialized (
-    select test_type, drive_type, weight_class, min(bin) as bin,
+    select test_type, drive_type, weight_class, start_date, min(bin) as bin,
            -- A vehicle that was itself booked would have stayed so however many dynos there were.
            coalesce(max(days_to_complete) filter (where reason <> 'vehicle_already_allocated'), 0) as days,
            exists (select from occupancies o
@@ -431,7 +431,9 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
        select test_type, drive_type, weight_class, bin, reason, count(*) as attempts from attempts group by 1, 2, 3, 4, 5) x),
     'requests', (select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (
        select test_type, drive_type, weight_class, bin, count(*) as requests, count(*) filter (where booked_later) as booked_later,
-              coalesce(sum(days) filter (where not booked_later), 0) as unmet_days
+              coalesce(sum(days) filter (where not booked_later), 0) as unmet_days,
+              min(start_date) filter (where not booked_later and days > 0) as first_unmet,
+              max(start_date + days - 1) filter (where not booked_later and days > 0) as last_unmet
          from requests group by 1, 2, 3, 4) x),
     'dynos', (select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (
        select g.test_type, g.drive_type, g.weight_class, array_agg(d.name order by d.name) as names
