@@ -66,10 +66,11 @@ class Child:
     def _asked_to_end(self) -> bool:
         if self.has_ended:
             return False
+        said_before = self.log.stat().st_size
         self.process.send_signal(self.stop_signal)
         deadline = time.monotonic() + GRACE_S
         while time.monotonic() < deadline:
-            if self.has_ended or (self.farewell and self.farewell in self._log_end()):
+            if self.has_ended or (self.farewell and self.farewell in self._log_from(said_before)):
                 return True
             time.sleep(POLL_S)
         return False
@@ -80,8 +81,11 @@ class Child:
         return LocalStackError(f"{self.name} {what} (status {self.process.poll()}); {self.log} ends with:\n{words}")
 
     def _log_end(self) -> str:
+        return self._log_from(max(0, self.log.stat().st_size - LOG_END_BYTES))
+
+    def _log_from(self, start: int) -> str:
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - LOG_END_BYTES))
+            log.seek(start)
             return log.read().decode(errors="replace")
 
 
