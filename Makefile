@@ -72,7 +72,7 @@ help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 # AWS
-.PHONY: layer deploy user
+.PHONY: layer deploy user cost
 
 DEPLOYMENT ?= DynoAgent
 
@@ -81,6 +81,9 @@ layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
 
 deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
 	@python -m cdk.deploy -c name=$(DEPLOYMENT) -c monitoring=$(STRATEGY) $(ARGS)
+
+cost: .venv/ready ## Compare what each strategy costs a month on AWS, offline: ARGS="-c traffic=250000" or ARGS=--json
+	@python -m cdk.cost $(ARGS)
 
 user: .venv/ready ## Let somebody sign in on AWS, or change their role: EMAIL=… ROLE=user|power_user|admin
 	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" --role "$(ROLE)"

@@ -10,6 +10,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from cdk import layers
+from cdk.bill import notice
 from cdk.local import stage as this_machine
 from cdk.options import Options, StageName, WrongOptionError
 from cdk.stacks.data import DataStack
@@ -55,10 +56,14 @@ def check(app: App) -> None:
 def synthesize(context: Mapping[str, Any] | None = None, outdir: str | None = None) -> str:
     """Write the templates; for this machine, without what its emulator does not know. Returns their folder."""
     app = build(context, outdir)
-    assembly = app.synth().directory
-    if Options.from_context(app.node.get_all_context()).stage is StageName.LOCAL:
-        this_machine.drop_unsupported(assembly)
-    return assembly
+    assembly = app.synth()
+    chosen = app.node.get_all_context()
+    options = Options.from_context(chosen)
+    if options.stage is StageName.LOCAL:
+        this_machine.drop_unsupported(assembly.directory)
+    else:
+        notice.tell(assembly, chosen, options.monitoring)
+    return assembly.directory
 
 
 def _aws(context: Mapping[str, Any]) -> Stage:

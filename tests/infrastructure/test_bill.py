@@ -1,0 +1,310 @@
+"""The bill of the real templates: nothing in them hides from it, its sums are exact, it is within its budgets."""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from cdk.app import synthesize
+from cdk.bill.bill import PRICED, Bill, bill
+from cdk.bill.free import FREE
+from cdk.bill.inventory import Group, UnpricedError
+from cdk.bill.report import chart, document, missing, summary, tables
+from cdk.bill.series import series
+from cdk.bill.traffic import HOURS, SECONDS, Traffic, traced
+from cdk.options import Strategy, WrongOptionError
+from dyno.metrics import catalogue
+from dyno.metrics.line import Finished, Lines
+from tests.house.test_series import count, sources
+from tests.infrastructure.template import Template, Templates, only
+
+DAY_TO_DAY = Traffic()
+BUDGET_USD = {"cloudwatch": 30, "prometheus": 30, "hybrid": 40}
+BUDGET_WITH_BALANCER_USD = {"cloudwatch": 30, "prometheus": 55, "hybrid": 65}
+
+Stacks = dict[str, Template]
+
+
+def stacks(templates: Templates) -> Stacks:
+    """A copy to spoil."""
+    data, service, monitoring = templates.planted().all
+    return {"DynoAgent-Data": data, "DynoAgent-Service": service, "DynoAgent-Monitoring": monitoring}
+
+
+def over(found: Bill, budgets: dict[str, int]) -> bool:
+    return found.of(Group.MONITORING) >= budgets[found.strategy]
+
+
+def plant(template: Template, **resources: tuple[str, dict[str, Any]]) -> None:
+    for name, (type_, properties) in resources.items():
+        template["Resources"][name] = {"Type": type_, "Properties": properties}
+
+
+def plant_prometheus(made: Stacks, *, tasks: int = 1, balancer: bool = True) -> None:
+    """Prometheus and Grafana on one small task, as such are deployed."""
+    task = {"Cpu": "512", "Memory": "1024", "RuntimePlatform": {"CpuArchitecture": "ARM64"}}
+    network = {"AwsvpcConfiguration": {"AssignPublicIp": "ENABLED", "Subnets": ["a", "b"]}}
+    service = {"DesiredCount": tasks, "TaskDefinition": {"Ref": "Task"}, "NetworkConfiguration": network}
+    plant(
+        made["DynoAgent-Monitoring"],
+        Cluster=("AWS::ECS::Cluster", {}),
+        Task=("AWS::ECS::TaskDefinition", task),
+        Service=("AWS::ECS::Service", service),
+        Files=("AWS::EFS::FileSystem", {"Encrypted": True}),
+    )
+    if balancer:
+        plant(
+            made["DynoAgent-Monitoring"],
+            Balancer=("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Subnets": ["a", "b"]}),
+            Listener=("AWS::ElasticLoadBalancingV2::Listener", {"Protocol": "HTTPS"}),
+        )
+
+
+def test_watching_stays_within_its_budget(each: Templates, strategy: str) -> None:
+    assert not over(bill(stacks(each), DAY_TO_DAY, Strategy(strategy)), BUDGET_USD)
+
+
+@pytest.mark.parametrize("strategy_with", ["prometheus", "hybrid"])
+def test_a_prometheus_with_a_balancer_fits_and_a_second_task_does_not(
+    strategy_with: str, deployment: Callable[..., Templates]
+) -> None:
+    one, two = (stacks(deployment(monitoring=strategy_with)) for _ in range(2))
+    plant_prometheus(one)
+    plant_prometheus(two, tasks=2)
+
+    assert not over(bill(one, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_WITH_BALANCER_USD)
+    assert over(bill(two, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_WITH_BALANCER_USD)
+
+
+@pytest.mark.parametrize("strategy_with", ["prometheus", "hybrid"])
+def test_a_prometheus_without_a_balancer_fits_and_a_second_task_does_not(
+    strategy_with: str, deployment: Callable[..., Templates]
+) -> None:
+    one, two = (stacks(deployment(monitoring=strategy_with)) for _ in range(2))
+    plant_prometheus(one, balancer=False)
+    plant_prometheus(two, tasks=2, balancer=False)
+
+    assert not over(bill(one, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_USD)
+    assert over(bill(two, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_USD)
+
+
+def test_a_nat_gateway_would_be_over_every_budget(each: Templates, strategy: str) -> None:
+    spoilt = stacks(each)
+    if strategy != "cloudwatch":
+        plant_prometheus(spoilt)
+    plant(spoilt["DynoAgent-Data"], Nat=("AWS::EC2::NatGateway", {}), Address=("AWS::EC2::EIP", {}))
+
+    assert over(bill(spoilt, DAY_TO_DAY, Strategy(strategy)), BUDGET_WITH_BALANCER_USD)
+
+
+@pytest.mark.parametrize("strategy_with", ["cloudwatch", "hybrid"])
+def test_five_hundred_more_series_would_be_over_budget(
+    strategy_with: str, deployment: Callable[..., Templates], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stacks(deployment(monitoring=strategy_with))
+    more = tuple(catalogue.BusinessMetric(f"Planted{number}", "Count", "Planted.") for number in range(500))
+
+    monkeypatch.setattr(catalogue, "BUSINESS_METRICS", catalogue.BUSINESS_METRICS + more)
+
+    assert over(bill(made, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_WITH_BALANCER_USD)
+
+
+@pytest.mark.parametrize("of", Strategy)
+def test_the_series_are_those_that_the_code_can_make(of: Strategy) -> None:
+    doors = sum(source.invoked for source in sources())
+
+    assert series(of, doors) == count(of.value, sources())
+
+
+def test_the_functions_that_note_cold_starts_are_those_of_the_gateway(aws: Templates) -> None:
+    doors = sum(source.invoked for source in sources())
+
+    (found,) = (item for item in bill(stacks(aws), DAY_TO_DAY, Strategy.CLOUDWATCH).items if "metrics" in item.what)
+
+    assert found.quantity == series(Strategy.CLOUDWATCH, doors) > 0
+
+
+@pytest.mark.parametrize("type_", ["AWS::SageMaker::Endpoint", "AWS::CloudFormation::Stack", "Custom::Anything"])
+def test_a_type_that_nobody_priced_is_named(aws: Templates, type_: str) -> None:
+    spoilt = stacks(aws)
+    plant(spoilt["DynoAgent-Service"], Hidden=(type_, {}))
+
+    with pytest.raises(UnpricedError, match=rf"{type_} Hidden of DynoAgent-Service"):
+        bill(spoilt, DAY_TO_DAY, Strategy.CLOUDWATCH)
+
+
+@pytest.mark.parametrize(
+    ("part", "type_", "change"),
+    [
+        ("Service", "AWS::ApiGateway::Stage", {"CacheClusterEnabled": True}),
+        ("Data", "AWS::RDS::DBInstance", {"DBInstanceClass": "db.r6g.large"}),
+        ("Data", "AWS::Cognito::UserPool", {"UserPoolTier": "GOLD"}),
+        ("Data", "AWS::EC2::VPCEndpoint", {"VpcEndpointType": "GatewayLoadBalancer"}),
+        ("Service", "AWS::Lambda::Function", {"Architectures": ["x86_64"]}),
+        ("Service", "AWS::Lambda::Function", {"MemorySize": {"Ref": "Memory"}}),
+    ],
+)
+def test_a_setting_that_nobody_priced_is_named(aws: Templates, part: str, type_: str, change: dict[str, Any]) -> None:
+    spoilt = stacks(aws)
+    found = [each for each in spoilt[f"DynoAgent-{part}"]["Resources"].values() if each["Type"] == type_]
+    found[0]["Properties"] |= change
+
+    with pytest.raises(UnpricedError, match=type_):
+        bill(spoilt, DAY_TO_DAY, Strategy.CLOUDWATCH)
+
+
+def test_every_resource_has_an_item_or_a_reason(each: Templates, strategy: str) -> None:
+    made = stacks(each)
+
+    found = bill(made, DAY_TO_DAY, Strategy(strategy))
+
+    named = {item.of for item in found.items}
+    free = {each.type for each in found.free}
+    resources = {name: resource["Type"] for stack in made.values() for name, resource in stack["Resources"].items()}
+    assert {type_ for name, type_ in resources.items() if name not in named} <= free <= FREE.keys()
+    assert {type_ for name, type_ in resources.items() if name in named} <= PRICED.keys()
+    assert all(each.reason for each in found.free)
+
+
+def test_items_add_up_to_the_sums_and_the_sums_to_the_bill(each: Templates, strategy: str) -> None:
+    found = bill(stacks(each), DAY_TO_DAY, Strategy(strategy))
+
+    assert sum(item.usd for item in found.items) == found.usd == sum(found.of(group) for group in Group)
+    assert all(item.usd == item.usd.quantize(Decimal("0.01")) for item in found.items)
+    assert all(item.quantity >= 0 for item in found.items)
+    assert all(found.of(group) > 0 for group in Group)
+
+
+def test_the_bill_never_falls_when_traffic_grows(each: Templates, strategy: str) -> None:
+    made = stacks(each)
+
+    @given(some.integers(0, 10**9), some.integers(0, 10**8))
+    def never_falls(requests: int, more: int) -> None:
+        less, grown = (
+            bill(made, Traffic(requests=Decimal(each)), Strategy(strategy)) for each in (requests, requests + more)
+        )
+        assert all(less.of(group) <= grown.of(group) for group in Group)
+
+    never_falls()
+
+
+def test_a_bill_that_falls_would_be_noticed(aws: Templates, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Traffic, "batches", property(lambda self: Decimal(10**12) / (self.requests + 1)))
+
+    with pytest.raises(AssertionError):
+        test_the_bill_never_falls_when_traffic_grows(aws, "cloudwatch")
+
+
+def test_a_database_that_may_not_sleep_is_paid_for_around_the_clock(aws: Templates) -> None:
+    spoilt = stacks(aws)
+    only(spoilt["DynoAgent-Data"], "AWS::RDS::DBCluster")["Properties"]["ServerlessV2ScalingConfiguration"] |= {
+        "MinCapacity": 1
+    }
+
+    (capacity,) = (i for i in bill(spoilt, DAY_TO_DAY, Strategy.CLOUDWATCH).items if i.what == "capacity")
+
+    assert capacity.quantity > HOURS
+
+
+def test_the_database_is_never_paid_for_beyond_its_most_capacity(aws: Templates) -> None:
+    busy = replace(DAY_TO_DAY, requests=Decimal(10**12))
+
+    (capacity,) = (i for i in bill(stacks(aws), busy, Strategy.CLOUDWATCH).items if i.what == "capacity")
+
+    assert capacity.quantity == 4 * HOURS
+
+
+def test_traces_are_paid_for_only_where_something_is_traced(
+    aws: Templates, deployment: Callable[..., Templates]
+) -> None:
+    untraced = deployment(monitoring="cloudwatch", tracing="off")
+
+    on, off = (
+        [item for item in bill(stacks(each), DAY_TO_DAY, Strategy.CLOUDWATCH).items if "traces" in item.what]
+        for each in (aws, untraced)
+    )
+
+    assert on
+    assert off == []
+
+
+def test_x_ray_samples_the_first_of_each_second_and_a_twentieth_of_the_others() -> None:
+    assert traced(Decimal(100)) == 100
+    assert traced(SECONDS * 21) == SECONDS * 2
+
+
+def test_a_record_line_is_about_as_long_as_is_assumed() -> None:
+    metadata = json.dumps({"allocation_id": 12345, "dyno": "Cell 12", "shift_days": 3, "vin": "9ZZ8LMF12VD000001"})
+    event_id = "0193587c-6f3a-7cc1-a1d5-3c2b0e8f9a10"
+    finished = Finished(
+        event_id, event_id, event_id, "AllocationService", "auto_allocate", "success", 12.345, 10**18,
+        metadata=metadata, placed=True,
+    )  # fmt: skip
+
+    line = Lines("cloudwatch", catalogue.NAMESPACE, "v0.1.0-12-gabcdef0", 10).line(finished)
+
+    assert 0.75 * float(DAY_TO_DAY.record_bytes) < len(line) <= DAY_TO_DAY.record_bytes
+
+
+def test_every_figure_of_the_traffic_can_be_given() -> None:
+    names = [field.name for field in fields(Traffic)]
+    context = {f"traffic_{name}": "7" for name in names if name != "requests"} | {"traffic": 7}
+
+    traffic = Traffic.from_context(context)
+
+    assert [getattr(traffic, name) for name in names] == [Decimal(7)] * len(names)
+    assert Traffic.from_context({}) == DAY_TO_DAY
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "NaN", "Infinity", ""])
+def test_traffic_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(WrongOptionError, match=r"-c traffic="):
+        Traffic.from_context({"traffic": text})
+
+
+def test_a_synth_says_what_it_costs_on_stderr_only(
+    layers: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synthesize({"layers": str(layers), "monitoring": "hybrid", "traffic": "250000"}, str(tmp_path))
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Bill, hybrid: application $" in printed.err
+    assert "250,000 requests" in printed.err
+    assert len(printed.err.splitlines()) <= 3
+
+
+def test_a_synth_goes_on_without_a_bill(layers: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    synthesize({"layers": str(layers), "traffic": "many"}, str(tmp_path))
+
+    assert "No bill: -c traffic=many" in capsys.readouterr().err
+    assert (tmp_path / "DynoAgent-Service.template.json").exists()
+
+
+def test_a_bill_is_drawn_and_written_out(aws: Templates) -> None:
+    bills = [bill(stacks(aws), Traffic(requests=Decimal(each)), Strategy.CLOUDWATCH) for each in (10_000, 10**8)]
+
+    drawn = "\n".join(line.plain for line in chart(bills))
+    written = json.loads(json.dumps(document(bills)))["bills"][1]
+
+    assert "10,000 requests" in drawn
+    assert "100,000,000 requests" in drawn
+    assert "█" in drawn
+    assert tables(bills).row_count == len(bills)
+    assert f"${bills[0].usd}" in summary(bills[0])
+    assert sum(Decimal(item["usd"]) for item in written["items"]) == Decimal(written["usd"]["sum"]) == bills[1].usd
+
+
+def test_a_prometheus_that_is_not_in_the_templates_is_said_to_be_missing(deployment: Callable[..., Templates]) -> None:
+    without, with_one = (stacks(deployment(monitoring="prometheus")) for _ in range(2))
+    plant_prometheus(with_one)
+
+    said = [missing([bill(each, DAY_TO_DAY, Strategy.PROMETHEUS)]) for each in (without, with_one)]
+
+    assert said[0]
+    assert said[1] is None
