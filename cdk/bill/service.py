@@ -127,10 +127,10 @@ class Pricing:
 
     def _scaling(self, instance: Resource) -> dict[str, float]:
         for cluster in self.inventory.of("AWS::RDS::DBCluster"):
-            if self.inventory.referred(cluster, instance.type, "DBClusterIdentifier"):
-                scaling: dict[str, float] = cluster.properties["ServerlessV2ScalingConfiguration"]
+            scaling: dict[str, float] | None = cluster.properties.get("ServerlessV2ScalingConfiguration")
+            if scaling and self.inventory.referred(cluster, instance.type, "DBClusterIdentifier"):
                 return scaling
-        raise instance.unpriced("an instance without its cluster")
+        raise instance.unpriced("an instance whose capacity no cluster of its template says")
 
 
 def _runs(group: Group, function: Resource, what: str, runs: Decimal, ms: Decimal) -> Iterator[Item]:

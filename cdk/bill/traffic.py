@@ -88,8 +88,12 @@ class Traffic:
         What the context says; defaults for what it does not.
 
         Raises:
-            WrongOptionError: Something is not a number, or below zero.
+            WrongOptionError: Something is not a number, or below zero, or no figure of this page.
         """
+        keys = {_key(field.name) for field in fields(cls)}
+        unknown = sorted(key for key in context if key.startswith("traffic_") and key not in keys)
+        if unknown:
+            raise WrongOptionError(f"-c {unknown[0]}= is no figure of the traffic; docs/cost.md lists them")
         return cls(**{field.name: _number(context, field.name, field.default) for field in fields(cls)})
 
     @property
@@ -125,8 +129,12 @@ def traced(invocations: Decimal) -> Decimal:
     return first + (invocations - first) / 20
 
 
+def _key(name: str) -> str:
+    return "traffic" if name == "requests" else f"traffic_{name}"
+
+
 def _number(context: Mapping[str, Any], name: str, default: object) -> Decimal:
-    key = "traffic" if name == "requests" else f"traffic_{name}"
+    key = _key(name)
     text = str(context.get(key, default))
     try:
         number = Decimal(text)

@@ -66,6 +66,8 @@ class WatchingPricing(Pricing):
         tasks = service.number("DesiredCount", 1)
         task = self._task(service)
         architecture = task.properties.get("RuntimePlatform", {}).get("CpuArchitecture", "X86_64")
+        if architecture not in prices.FARGATE_CPU:
+            raise task.unpriced(f"the architecture {architecture}")
         cpus, gigabytes = (tasks * task.number(name, 0) / CPU_UNITS for name in ("Cpu", "Memory"))
         yield monitoring(service, "processors", cpus * HOURS, prices.FARGATE_CPU[architecture])
         yield monitoring(service, "memory", gigabytes * HOURS, prices.FARGATE_MEMORY[architecture])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from dyno.metrics.line import Finished, Lines
 from tests.house.test_series import count, sources
 from tests.infrastructure.template import Template, Templates, only
 
+ROOT = Path(__file__).parents[2]
 DAY_TO_DAY = Traffic()
 BUDGET_USD = {"cloudwatch": 30, "prometheus": 30, "hybrid": 40}
 BUDGET_WITH_BALANCER_USD = {"cloudwatch": 30, "prometheus": 55, "hybrid": 65}
@@ -143,6 +145,7 @@ def test_a_type_that_nobody_priced_is_named(aws: Templates, type_: str) -> None:
     [
         ("Service", "AWS::ApiGateway::Stage", {"CacheClusterEnabled": True}),
         ("Data", "AWS::RDS::DBInstance", {"DBInstanceClass": "db.r6g.large"}),
+        ("Data", "AWS::RDS::DBInstance", {"DBClusterIdentifier": "another"}),
         ("Data", "AWS::Cognito::UserPool", {"UserPoolTier": "GOLD"}),
         ("Data", "AWS::EC2::VPCEndpoint", {"VpcEndpointType": "GatewayLoadBalancer"}),
         ("Service", "AWS::Lambda::Function", {"Architectures": ["x86_64"]}),
@@ -259,6 +262,46 @@ def test_every_figure_of_the_traffic_can_be_given() -> None:
 
     assert [getattr(traffic, name) for name in names] == [Decimal(7)] * len(names)
     assert Traffic.from_context({}) == DAY_TO_DAY
+
+
+def unlisted(page: str) -> set[str]:
+    """Keys of the traffic that a page does not list."""
+    keys = {"traffic" if field.name == "requests" else f"traffic_{field.name}" for field in fields(Traffic)}
+    return {key for key in keys if f"`{key}`" not in page}
+
+
+def test_every_figure_of_the_traffic_is_listed() -> None:
+    page = (ROOT / "docs/cost.md").read_text()
+
+    assert unlisted(page) == set()
+    assert unlisted(page.replace("`traffic_people`", "")) == {"traffic_people"}
+
+
+def test_a_figure_that_there_is_not_is_refused() -> None:
+    with pytest.raises(WrongOptionError, match="traffic_poeple"):
+        Traffic.from_context({"traffic_poeple": "400"})
+
+
+@pytest.mark.parametrize(
+    ("type_", "properties", "usd"),
+    [
+        ("AWS::EC2::NatGateway", {}, "32.85"),
+        ("AWS::EC2::EIP", {}, "3.65"),
+        ("AWS::EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b"]}, "14.60"),
+        ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal"}, "17.01"),
+        ("AWS::EFS::FileSystem", {"ProvisionedThroughputInMibps": 2}, "12.30"),
+        ("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"}, "3.00"),
+        ("AWS::CloudWatch::Alarm", {"Period": 300}, "0.10"),
+        ("AWS::CloudWatch::Alarm", {"Period": 10}, "0.30"),
+        ("AWS::CloudWatch::CompositeAlarm", {}, "0.50"),
+        ("AWS::KMS::Key", {}, "1.00"),
+        ("AWS::SecretsManager::Secret", {}, "0.40"),
+    ],
+)
+def test_a_month_costs_what_the_list_says(type_: str, properties: dict[str, Any], usd: str) -> None:
+    template = {"Resources": {"It": {"Type": type_, "Properties": properties}}}
+
+    assert bill({"Planted": template}, DAY_TO_DAY, Strategy.PROMETHEUS).usd == Decimal(usd)
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "NaN", "Infinity", ""])
