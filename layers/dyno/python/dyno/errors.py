@@ -1,7 +1,7 @@
 """Every error raised on purpose, as one tree; `code` is stable, the text is for people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class DynoError(Exception):
@@ -42,6 +42,11 @@ class InvalidRequest(DynoError):
 
     def __init__(self, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message, errors=list(errors))
+
+    @classmethod
+    def of(cls, field: str, message: str) -> Self:
+        """Of one fault, at a field as `query.from` or `body.left_at`."""
+        return cls(f"{field}: {message}", [{"field": field, "message": message}])
 
 
 class IdempotencyKeyReused(InvalidRequest):

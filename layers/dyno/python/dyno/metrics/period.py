@@ -74,5 +74,4 @@ def _check_length(length: timedelta, source: ReportSource) -> None:
 
 
 def _refused(parameter: str, message: str) -> InvalidRequest:
-    field = f"query.{parameter}"
-    return InvalidRequest(f"{field}: {message}", [{"field": field, "message": message}])
+    return InvalidRequest.of(f"query.{parameter}", message)

@@ -136,5 +136,4 @@ def _first_of(month: str) -> date:
 
 
 def _refused(parameter: str, message: str) -> InvalidRequest:
-    field = f"query.{parameter}"
-    return InvalidRequest(f"{field}: {message}", [{"field": field, "message": message}])
+    return InvalidRequest.of(f"query.{parameter}", message)

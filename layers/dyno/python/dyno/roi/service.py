@@ -62,8 +62,7 @@ def preset(name: str, *, now: datetime) -> RoiReport:
         InvalidRequest: There is no such example.
     """
     if name not in PRESETS:
-        message = f"is one of {', '.join(PRESETS)}"
-        raise InvalidRequest(f"query.preset: {message}", [{"field": "query.preset", "message": message}])
+        raise InvalidRequest.of("query.preset", f"is one of {', '.join(PRESETS)}")
     return example(name, PRESETS[name].inputs, now)
 
 

@@ -97,7 +97,7 @@ def list_users(over: Engine, cursor: str | None, limit: int, *, enrolled: bool |
 def _refuse_the_future(request: Enrolment | UserChange, now: datetime) -> None:
     early = [name for name in ("enrolled_at", "left_at") if (moment := getattr(request, name, None)) and moment > now]
     if early:
-        raise _invalid(early[0], f"lies in the future; it is {now.isoformat()}")
+        raise InvalidRequest.of(f"body.{early[0]}", f"lies in the future; it is {now.isoformat()}")
 
 
 def _not_enrolled(said: Said) -> DynoError:
@@ -121,13 +121,8 @@ def _not_changed(said: Said, user_id: int, version: int) -> DynoError:
         case Said(outcome="not_enrolled"):
             return UserNotEnrolled(f"user {user_id} was only seen; POST /users enrols them")
         case Said(outcome="left_before_enrolment", user=User(enrolled_at=datetime() as enrolled_at)):
-            return _invalid("left_at", f"lies before enrolled_at, {enrolled_at.isoformat()}")
+            return InvalidRequest.of("body.left_at", f"lies before enrolled_at, {enrolled_at.isoformat()}")
     return DynoError(f"the changing function said {said.outcome}")
-
-
-def _invalid(field: str, message: str) -> InvalidRequest:
-    field = f"body.{field}"
-    return InvalidRequest(f"{field}: {message}", [{"field": field, "message": message}])
 
 
 def _no_such_user(user_id: int) -> UserNotFound:
