@@ -5,13 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cdk.local import invoke, stack, users
+from cdk.local import invoke, roi, stack
 from cdk.local.instance import Instance, LocalStackError
-from cdk.local.stack import Stack
 
 
 def run(instance: Instance, since: str | None, until: str | None, console: Console) -> Counter[str]:
@@ -25,7 +23,7 @@ def run(instance: Instance, since: str | None, until: str | None, console: Conso
         LocalStackError: Nothing runs, a day is written otherwise, or the function failed; earlier months stay stored.
     """
     running = stack.running(instance)
-    first = _day(since) if since else _first_day(instance, running)
+    first = _day(since) if since else _first_day(instance)
     last = _day(until) if until else datetime.now(UTC).date()
     if last < first:
         raise LocalStackError(f"there is nothing to reckon from {first} to {last}")
@@ -71,12 +69,9 @@ def _day(text: str) -> date:
         raise LocalStackError(f"{text!r} is no day: write it YYYY-MM-DD") from error
 
 
-def _first_day(instance: Instance, running: Stack) -> date:
-    headers = {"Authorization": f"Bearer {users.token(instance, running, 'user')}"}
-    answer = httpx.get(f"{running.url}/metrics/roi", headers=headers, timeout=35, trust_env=False)
-    if answer.is_error:
-        raise LocalStackError(f"the API answered {answer.status_code}: {answer.text}")
-    start = answer.json()["period"]["start_date"]
+def _first_day(instance: Instance) -> date:
+    with roi.client_of(instance) as client:
+        start = roi.first_day(client)
     if start is None:
         raise LocalStackError("nothing was booked or refused so far; fill the lab with: make demo")
     return date.fromisoformat(start)

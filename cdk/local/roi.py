@@ -54,7 +54,7 @@ def run(
         raise LocalStackError("a deployment takes both: URL=… and TOKEN=…")
     if html and wanted.preset:
         raise LocalStackError("an example has no page: leave HTML away")
-    with _client(instance, url, token) as client:
+    with client_of(instance, url, token) as client:
         show(client, wanted, console)
         if html:
             _save(client, wanted, html)
@@ -80,7 +80,13 @@ def show(client: httpx.Client, wanted: Wanted, console: Console) -> None:
 
 
 @contextmanager
-def _client(instance: Instance, url: str | None, token: str | None) -> Iterator[httpx.Client]:
+def client_of(instance: Instance, url: str | None = None, token: str | None = None) -> Iterator[httpx.Client]:
+    """
+    Somebody signed in at a deployment, or at the stack that runs here.
+
+    Raises:
+        LocalStackError: Nothing runs or answers.
+    """
     if not (url and token):
         running = stack.running(instance)
         url, token = running.url, users.token(instance, running, "user")
@@ -91,6 +97,17 @@ def _client(instance: Instance, url: str | None, token: str | None) -> Iterator[
             yield client
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise LocalStackError(f"{url} does not answer: {error}") from error
+
+
+def first_day(client: httpx.Client) -> str | None:
+    """
+    Where everything begins, YYYY-MM-DD; None if there is nothing to report yet.
+
+    Raises:
+        LocalStackError: Nothing answers, or the API refused.
+    """
+    start: str | None = _report(client, "/metrics/roi", {})["period"]["start_date"]
+    return start
 
 
 def _report(client: httpx.Client, path: str, query: dict[str, str]) -> Report:
@@ -123,7 +140,7 @@ def _detail(answer: httpx.Response) -> str:
 def _save(client: httpx.Client, wanted: Wanted, file: Path) -> None:
     query = wanted.query()
     if not query:  # then the tables are of everything, and the page would be of the current month
-        first = _report(client, "/metrics/roi", query)["period"]["start_date"]
+        first = first_day(client)
         query = {"from": first} if first else {}
     page = _get(client, "/metrics/roi.html", query)
     try:

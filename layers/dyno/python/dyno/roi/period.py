@@ -60,7 +60,7 @@ def asked(
     if month is not None:
         return month_of(_first_of(month)).model_copy(update={"revision": revision})
     if day:
-        return Asked(kind=PeriodKind.DAY, start_date=day, end_date=day, revision=revision)
+        return day_of(day).model_copy(update={"revision": revision})
     return Asked(kind=PeriodKind.RANGE if start else PeriodKind.ALL, start_date=start, end_date=end)
 
 
@@ -68,6 +68,11 @@ def month_of(day: date) -> Asked:
     """The calendar month a day lies in."""
     first = day.replace(day=1)
     return Asked(kind=PeriodKind.MONTH, start_date=first, end_date=last_of(first))
+
+
+def day_of(day: date) -> Asked:
+    """A day by itself."""
+    return Asked(kind=PeriodKind.DAY, start_date=day, end_date=day)
 
 
 def last_of(day: date) -> date:

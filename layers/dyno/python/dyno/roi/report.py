@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -93,7 +93,7 @@ def statement(facts: Facts, period: Span, month: Asked, zone: str, now: datetime
     result = total(lines, development_cost_usd=used[-1].assumptions.development_cost_usd)
     service_hours = _hours(counts.placed_ms)
     roi = RoiReport(
-        **_figures(result),
+        **dict(result),
         as_of=now,
         period=period,
         lab_time_zone=zone,
@@ -131,7 +131,7 @@ def projected(assumed: Assumptions) -> Result:
 def example(name: str, inputs: Inputs, now: datetime) -> RoiReport:
     """A preset, reckoned."""
     return RoiReport(
-        **_figures(evaluate(inputs)),
+        **dict(evaluate(inputs)),
         as_of=now,
         preset=name,
         allocations=inputs.allocations,
@@ -180,6 +180,7 @@ def _business(roi: RoiReport, counts: Counts, facts: Facts, period: Span, month:
         [each for _, each in _ledger(days, facts.month, facts.assumptions, today)], development_cost_usd=Decimal(0)
     )
     eliminated = counts.refused_conflicts + counts.replaced
+    service_hours = _hours(counts.placed_ms)
     return BusinessReport(
         as_of=roi.as_of,
         period=period,
@@ -193,8 +194,8 @@ def _business(roi: RoiReport, counts: Counts, facts: Facts, period: Span, month:
         allocation_calls=counts.placed_calls,
         allocation_time_ms_sum=round(counts.placed_ms, 3),
         estimated_time_saved_hours=roi.time_saved_hours,
-        service_time_hours=_hours(counts.placed_ms),
-        net_time_saved_hours=roi.time_saved_hours - _hours(counts.placed_ms),
+        service_time_hours=service_hours,
+        net_time_saved_hours=roi.time_saved_hours - service_hours,
         cost_savings_usd=roi.cost_savings_usd,
         month=f"{month.start_date:%Y-%m}",
         monthly_successful_allocations=sum(each.kept for each in facts.month),
@@ -212,10 +213,6 @@ def _business(roi: RoiReport, counts: Counts, facts: Facts, period: Span, month:
         user_adoption_rate=_rate(facts.people.active_enrolled, facts.people.enrolled),
         assumptions=roi.assumptions,
     )
-
-
-def _figures(result: Result) -> Mapping[str, Any]:
-    return {name: getattr(result, name) for name in Result.model_fields}
 
 
 def _rate(part: int, whole: int) -> float | None:

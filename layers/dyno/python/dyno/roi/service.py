@@ -15,7 +15,7 @@ from dyno.roi.answers import Bin, BusinessReport, DemandReport, RoiReport
 from dyno.roi.assumed import AssumptionsChange, AssumptionsHistory, AssumptionsRow
 from dyno.roi.demand import demand_report
 from dyno.roi.facts import Asked, PeriodKind, Ran
-from dyno.roi.period import end_of, last_of, month_of, months, span
+from dyno.roi.period import day_of, end_of, last_of, month_of, months, span
 from dyno.roi.presets import PRESETS
 from dyno.roi.report import Statement, example, statement
 
@@ -175,21 +175,20 @@ def _month(
     if said.roi.stored or month.start_date is None:
         return False, []
     ended = min(last_of(first), now.astimezone(zone).date() - timedelta(days=1))
-    days = [_keep_day(connection, day, zone, now, conflicts) for day in _days(first, ended)]
+    days = [
+        _keep(connection, day, _statement(connection, day_of(day), zone, now, conflicts), now)
+        for day in _days(first, ended)
+    ]
     # Last: where this is cut short, the next run finds the month unsaid and does its days again.
-    kept = store.keep(
-        connection, month.kind, month.start_date, computed_at=now, digest=said.digest(), report=said.said()
-    )
-    return kept.is_new, days
+    return _keep(connection, month.start_date, said, now), days
 
 
-def _keep_day(connection: Connection, day: date, zone: ZoneInfo, now: datetime, conflicts: int) -> bool:
-    """Store a day's statement if it says something new; whether it did."""
-    said = _statement(connection, Asked(kind=PeriodKind.DAY, start_date=day, end_date=day), zone, now, conflicts)
-    if said.roi.stored:
+def _keep(connection: Connection, start: date, said: Statement, now: datetime) -> bool:
+    """Store what is said of the month or day that begins then, if it is new; whether it was."""
+    if said.roi.stored or said.roi.period is None:
         return False
-    kept = store.keep(connection, PeriodKind.DAY, day, computed_at=now, digest=said.digest(), report=said.said())
-    return kept.is_new
+    kind, digest = said.roi.period.kind, said.digest()
+    return store.keep(connection, kind, start, computed_at=now, digest=digest, report=said.said()).is_new
 
 
 def _statement(
