@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 
 from cdk.local import postgres
 from cdk.local.instance import LOOPBACK, Instance
@@ -19,6 +19,21 @@ from tests.settings import SETTINGS
 
 SUPERUSER = "postgres"
 COPY = "copied"
+
+_TIMER = """
+create or replace function pg_temp.median_ms(p_sql text, p_runs integer) returns double precision language plpgsql as $$
+declare
+  began timestamptz;
+  took_ms double precision[] := '{}';
+begin
+  for run in 1 .. p_runs loop
+    began := clock_timestamp();
+    execute p_sql;
+    took_ms := took_ms || 1000 * extract(epoch from clock_timestamp() - began)::double precision;
+  end loop;
+  return (select percentile_cont(0.5) within group (order by each) from unnest(took_ms) each);
+end $$
+"""
 
 
 @dataclass(frozen=True)
@@ -104,3 +119,14 @@ def lasting(instance: Instance) -> Iterator[Server]:
             yield Server(port)
         finally:
             family.stop()
+
+
+def on_server_ms(connection: Connection, sql: str, runs: int) -> float:
+    """
+    The median time of a statement.
+
+    It is taken on the server, parsing and planning included: what the driver and its language add is not the question.
+    """
+    connection.exec_driver_sql(_TIMER)
+    took_ms: float = connection.scalar(text("select pg_temp.median_ms(:sql, :runs)"), {"sql": sql, "runs": runs})
+    return took_ms

@@ -13,6 +13,7 @@ from dyno.metrics.line import Lines
 from dyno.roi import service as roi_service
 from functions.allocations import handler as allocations
 from functions.roi import handler as door
+from tests.assumed import ASSUMED
 from tests.functions.conftest import EVENTS, Call, Caller, Context
 from tests.lab import MONDAY, Lab
 
@@ -22,18 +23,7 @@ REPORTS = ("/metrics/business", "/metrics/roi", "/metrics/demand", "/metrics/roi
 
 def assumed(**changed: Any) -> dict[str, Any]:
     """What came with the service, but for what is changed."""
-    return {
-        "minutes_saved_per_allocation": {"low": 3, "mid": 4, "high": 5},
-        "hourly_rate_usd": {"low": 40, "mid": 50, "high": 60},
-        "attribution_ratio": 1,
-        "other_savings_usd_per_month": 0,
-        "development_cost_usd": 50_000,
-        "running_cost_usd_per_month": 0,
-        "engineers": 25,
-        "hours_per_engineer_week": 4,
-        "weeks_per_year": 52,
-        "adoption_ratio": 1,
-    } | changed
+    return ASSUMED | changed
 
 
 def change(**changed: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dyno.metrics import store
 from dyno.metrics.histogram import quantile
 from dyno.metrics.model import Period
 from tests.benchmarks import dataset
-from tests.benchmarks.database import SUPERUSER, Server, lasting, passing
+from tests.benchmarks.database import SUPERUSER, Server, lasting, on_server_ms, passing
 from tests.benchmarks.row import Contender, Effort, Goal, Role, Row
 
 SIZES = {"1 M rows": 1_000_000, "10 M rows": 10_000_000}
@@ -38,22 +38,6 @@ RAW = text("""
      group by service_name, method_name
      order by service_name collate "C", method_name collate "C"
 """)
-
-TIMER = """
-create function pg_temp.median_ms(p_sql text, p_runs integer) returns double precision language plpgsql as $$
-declare
-  began timestamptz;
-  took_ms double precision[] := '{}';
-begin
-  for run in 1 .. p_runs loop
-    began := clock_timestamp();
-    execute p_sql;
-    took_ms := took_ms || 1000 * extract(epoch from clock_timestamp() - began)::double precision;
-  end loop;
-  return (select percentile_cont(0.5) within group (order by each) from unnest(took_ms) each);
-end $$
-"""
-"""On the server, parsing and planning included: what the driver and its language add is not the question."""
 
 
 @contextmanager
@@ -85,7 +69,6 @@ def _filled(server: Server, rows: int) -> Iterator[Connection]:
     database = f"calls_{rows}"
     server.keep(database, inspect.getsource(dataset), partial(dataset.fill, rows=rows, until=UNTIL))
     with server.connected(SUPERUSER, database) as connection:
-        connection.exec_driver_sql(TIMER)
         yield connection
 
 
@@ -106,9 +89,9 @@ def _of_size(case: str, connection: Connection, effort: Effort) -> Iterator[Cont
 
 def _on_server_ms(connection: Connection, statement: TextClause, runs: int) -> float:
     written = statement.bindparams(**{name: asdict(DAY)[name] for name in statement.compile().params})
-    sql = str(written.compile(connection.engine, compile_kwargs={"literal_binds": True}))
-    took_ms: float = connection.scalar(text("select pg_temp.median_ms(:sql, :runs)"), {"sql": sql, "runs": runs})
-    return took_ms
+    return on_server_ms(
+        connection, str(written.compile(connection.engine, compile_kwargs={"literal_binds": True})), runs
+    )
 
 
 def _with_driver_ms(connection: Connection, runs: int) -> float:

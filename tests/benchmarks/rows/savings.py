@@ -10,9 +10,8 @@ from sqlalchemy import Connection, text
 
 from cdk.local.instance import Instance
 from tests.benchmarks import bookings
-from tests.benchmarks.database import SUPERUSER, Server, lasting, passing
+from tests.benchmarks.database import SUPERUSER, Server, lasting, on_server_ms, passing
 from tests.benchmarks.row import Contender, Effort, Goal, Role, Row
-from tests.benchmarks.rows.reports import TIMER
 
 SIZES = {"20 k bookings": 20_000, "400 k bookings": 400_000}
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -50,7 +49,6 @@ def _filled(server: Server, size: int) -> Iterator[Connection]:
     database = f"bookings_{size}"
     server.keep(database, inspect.getsource(bookings), partial(bookings.fill, bookings=size, now=NOW))
     with server.connected(SUPERUSER, database) as connection:
-        connection.exec_driver_sql(TIMER)
         _agree(connection)
         yield connection
 
@@ -73,12 +71,7 @@ def _of_size(case: str, connection: Connection, effort: Effort) -> Iterator[Cont
         ("all the past for conflicts, by night", Role.OURS, "select conflicts()", 20),
         ("counts out of bookings", Role.PEER, ROWS, 20),
     ):
-        yield Contender(name, role, partial(_on_server_ms, connection, sql, effort.pick(runs, 2)), case)
-
-
-def _on_server_ms(connection: Connection, sql: str, runs: int) -> float:
-    took_ms: float = connection.scalar(text("select pg_temp.median_ms(:sql, :runs)"), {"sql": sql, "runs": runs})
-    return took_ms
+        yield Contender(name, role, partial(on_server_ms, connection, sql, effort.pick(runs, 2)), case)
 
 
 ROW = Row(
