@@ -67,7 +67,7 @@ def _pipeline(snapshot: Snapshot) -> _Samples:
     return {
         catalogue.DEAD_LETTERS_TOTAL: _by_reason(catalogue.DEAD_LETTERS_TOTAL, totals.dead_letters),
         catalogue.OPEN_DEAD_LETTERS: _by_reason(catalogue.OPEN_DEAD_LETTERS, totals.open_dead_letters),
-        catalogue.INGEST_LAG: [] if lag_s is None else [_sample(catalogue.INGEST_LAG, lag_s)],
+        catalogue.INGEST_LAG_SECONDS: [] if lag_s is None else [_sample(catalogue.INGEST_LAG_SECONDS, lag_s)],
         catalogue.INGEST_FAILING_SINCE: [
             _sample(catalogue.INGEST_FAILING_SINCE, failing.timestamp() if failing else 0)
         ],
