@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lock check test bench
+.PHONY: help lock check test bench docs
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
@@ -39,6 +39,9 @@ test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=p
 
 bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation for one, ARGS="--strict"
 	@python -m tests.benchmarks $(ROW) $(ARGS)
+
+docs: .venv/ready ## Write what is derived into docs/: the tables of docs/metrics.md
+	@python -m cdk.monitoring.reference
 
 # This machine
 

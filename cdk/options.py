@@ -59,6 +59,8 @@ class Options:
             accounts with the initial limit of 10 need.
         throttle_rate: Requests a second the whole API admits, with bursts of `throttle_burst`.
         alarm_email: Who hears of alarms, besides the topic's other subscribers; empty for none.
+        runbook: Where docs/runbook.md is read, for the links in alarms: an address, or its path in the project.
+        monthly_budget: USD that the whole account may cost a month, before the topic hears of it; None for no budget.
         access_logs: Whether the gateway logs every request; it sets the account's CloudWatch role in the region.
         log_retention_days: How long log groups keep lines; never longer than the metrics table keeps rows.
     """
@@ -74,6 +76,8 @@ class Options:
     throttle_rate: int
     throttle_burst: int
     alarm_email: str
+    runbook: str
+    monthly_budget: int | None
     access_logs: bool
     lab_time_zone: str
     horizon_days: int
@@ -102,6 +106,8 @@ class Options:
             throttle_rate=read("throttle_rate", int, "100"),
             throttle_burst=read("throttle_burst", int, "200"),
             alarm_email=read("alarm_email", str, ""),
+            runbook=read("runbook", str, "docs/runbook.md"),
+            monthly_budget=read("monthly_budget", _budget, "100"),
             access_logs=read("access_logs", _switch, "on"),
             lab_time_zone=read("lab_time_zone", _time_zone, "UTC"),
             horizon_days=read("horizon_days", int, "1825"),
@@ -147,6 +153,13 @@ def _name(text: str) -> str:
 
 def _count_or_off(text: str) -> int | None:
     return None if text == "off" else int(text)
+
+
+def _budget(text: str) -> int | None:
+    usd = _count_or_off(text)
+    if usd is not None and usd <= 0:
+        raise ValueError("a budget is a whole number of USD from 1 on, or off")
+    return usd
 
 
 def _switch(text: str) -> bool:

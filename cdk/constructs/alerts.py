@@ -1,6 +1,8 @@
 """Where alarms go: an encrypted topic, and whoever subscribes."""
 
-from aws_cdk import RemovalPolicy
+from collections.abc import Callable, Mapping, Sequence
+
+from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -9,40 +11,85 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from cdk.monitoring.alarms import Rule
+from cdk.monitoring.alarms import Rule, incidents
+from cdk.monitoring.runbook import link
+
+SPEAKERS = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com")
+"""Services that tell the topic something."""
 
 
 class Alerts(Construct):
     """
     The topic that alarms speak to.
 
+    An urgent alarm says nothing itself: the one that combines them all does, so that who is called is called once.
+
     Args:
         email: Is sent what is published, once confirmed by its owner; empty for nobody.
+        runbook: Where docs/runbook.md is read.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, email: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, email: str, runbook: str) -> None:
         super().__init__(scope, construct_id)
-        # The key that AWS keeps for SNS does not let alarms publish.
+        self._runbook = runbook
+        # The key that AWS keeps for SNS does not let these services publish.
         key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=RemovalPolicy.DESTROY)
-        key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey*")
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
-        self.topic.grant_publish(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
+        for name in SPEAKERS:
+            key.grant(iam.ServicePrincipal(name), "kms:Decrypt", "kms:GenerateDataKey*")
+            ours = iam.ServicePrincipal(name, conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}})
+            self.topic.grant_publish(ours)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
 
-    def watch(self, rule: Rule) -> cloudwatch.Alarm:
-        """An alarm that tells the topic when it starts and when it is over; no data is no alarm."""
+    def watch(
+        self, rules: Sequence[Rule], series: Callable[[Rule], cloudwatch.IMetric], *, urgent: str
+    ) -> list[cloudwatch.IAlarm]:
+        """
+        An alarm for each rule, that tells the topic when it starts and when it is over; no data is no alarm.
+
+        Args:
+            urgent: The name of the alarm that combines the urgent ones.
+        Returns:
+            That one first.
+        """
+        alarms = {rule.name: self._alarm(rule, series(rule)) for rule in rules}
+        self._combine(rules, alarms, urgent)
+        # By its name and not by reference, which a stack without it could not resolve.
+        arn = Stack.of(self).format_arn(service="cloudwatch", resource=f"alarm:{urgent}")
+        return [cloudwatch.Alarm.from_alarm_arn(self, "Combined", arn), *alarms.values()]
+
+    def _alarm(self, rule: Rule, metric: cloudwatch.IMetric) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
             rule.name,
-            alarm_description=rule.meaning,
-            metric=rule.metric,
+            alarm_description=f"{rule.says} {link(self._runbook, rule.section)}",
+            metric=metric,
             threshold=rule.threshold,
             evaluation_periods=rule.periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
+        if not rule.incident:
+            self._tell(alarm)
+        return alarm
+
+    def _combine(self, rules: Sequence[Rule], alarms: Mapping[str, cloudwatch.IAlarm], name: str) -> None:
+        on = cloudwatch.AlarmState.ALARM
+        parts = [
+            cloudwatch.AlarmRule.all_of(*(cloudwatch.AlarmRule.from_alarm(alarms[rule.name], on) for rule in together))
+            for together in incidents(rules).values()
+        ]
+        urgent = cloudwatch.CompositeAlarm(
+            self,
+            "Urgent",
+            composite_alarm_name=name,
+            alarm_description=f"People are hurt by it now. {link(self._runbook, 'Somebody is needed')}",
+            alarm_rule=cloudwatch.AlarmRule.any_of(*parts),
+        )
+        self._tell(urgent)
+
+    def _tell(self, alarm: cloudwatch.AlarmBase) -> None:
         action = actions.SnsAction(self.topic)
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
-        return alarm

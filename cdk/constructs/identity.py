@@ -110,7 +110,8 @@ class Identity(Construct):
             "Scraper",
             generate_secret=True,
             o_auth=cognito.OAuthSettings(flows=cognito.OAuthFlows(client_credentials=True), scopes=[self.scrape_scope]),
-            access_token_validity=Duration.hours(1),
+            # It may read the exposition and nothing else, and each new one is billed.
+            access_token_validity=Duration.hours(12),
             enable_token_revocation=True,
         )
         # Unless told otherwise Cognito would let people sign in through it.

@@ -29,9 +29,12 @@ CHOICES = {
 
 UNSUPPORTED = frozenset(
     {
+        "AWS::Budgets::Budget",
+        "AWS::CloudWatch::CompositeAlarm",
         "AWS::EC2::FlowLog",
         "AWS::EC2::SecurityGroupEgress",
         "AWS::EC2::SecurityGroupIngress",
+        "AWS::Logs::QueryDefinition",
     }
 )
 """Resource types ministack does not know; one of them makes it refuse the whole template."""

@@ -1,14 +1,21 @@
-"""What AWS measures of the gateway, the functions and the database; there whatever the strategy is."""
+"""The deployed parts that are watched, and the series by which they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 
 from cdk.constructs.function import PrivateFunction
-from cdk.monitoring.calls import HALF, PERIOD, THIRD
+from cdk.monitoring.alarms import Functions, Rule, Stat
+from dyno.metrics import catalogue
+from dyno.metrics.catalogue import BusinessMetric, CallMetric, FunctionMetric, LogMetric
+from dyno.metrics.catalogue.watching import AwsMetric, Part
+
+Metric = CallMetric | LogMetric | FunctionMetric | BusinessMetric | AwsMetric
 
 
 @dataclass(frozen=True)
@@ -17,73 +24,65 @@ class Platform:
     The deployed parts that are watched.
 
     Attributes:
-        doors: Functions of the API, by name.
-        ingest: What writes records to the database.
-        nightly: Functions that run once a night, by name.
+        namespace: Of the service's own metrics.
+        functions: By what they are for, by name.
+        call_log: Where the functions of the API log, calls' records among it.
+        ingest_log: Where ingest tells of its batches.
     """
 
+    namespace: str
     api: apigateway.RestApi
-    doors: Mapping[str, PrivateFunction]
-    ingest: PrivateFunction
-    nightly: Mapping[str, PrivateFunction]
+    functions: Mapping[Part, Mapping[str, PrivateFunction]]
     cluster: rds.DatabaseCluster
+    call_log: logs.ILogGroup
+    ingest_log: logs.ILogGroup
 
-    def gateway(self, name: str, statistic: str) -> cloudwatch.Metric:
-        """A metric of AWS/ApiGateway."""
-        dimensions = {"ApiName": self.api.rest_api_name, "Stage": self.api.deployment_stage.stage_name}
-        return _metric("AWS/ApiGateway", name, dimensions, statistic)
+    @property
+    def names(self) -> Functions:
+        """The functions' names."""
+        return {part: tuple(functions) for part, functions in self.functions.items()}
 
-    def function(self, function: PrivateFunction, name: str, statistic: str) -> cloudwatch.Metric:
-        """A metric of AWS/Lambda."""
-        return _metric("AWS/Lambda", name, {"FunctionName": function.function.function_name}, statistic)
+    def series(self, stat: Stat, label: str | None = None) -> cloudwatch.Metric:
+        """A statistic of one series, as CloudWatch knows it."""
+        return self._metric(stat.metric, self._dimensions(stat), stat.statistic, stat.period_s, label)
 
-    def database(self, name: str, statistic: str) -> cloudwatch.Metric:
-        """A metric of AWS/RDS."""
-        return _metric("AWS/RDS", name, {"DBClusterIdentifier": self.cluster.cluster_identifier}, statistic)
+    def undivided(self, metric: Metric, statistic: str, period_s: int, label: str | None = None) -> cloudwatch.Metric:
+        """A statistic of a metric that has no dimensions."""
+        return self._metric(metric, {}, statistic, period_s, label)
 
-    def widgets(self) -> list[cloudwatch.IWidget]:
-        """The gateway, the functions, the pipeline, the database."""
-        return [
-            _graph("Requests", {name: self.gateway(name, "Sum") for name in ("Count", "4XXError", "5XXError")}),
-            _graph("Latency at the gateway (ms)", {p: self.gateway("Latency", p) for p in ("p50", "p95", "p99")}),
-            _graph("Errors of functions", self._of_functions("Errors", "Sum")),
-            _graph("Throttled", self._of_functions("Throttles", "Sum")),
-            _graph("Duration p95 (ms)", self._of_functions("Duration", "p95")),
-            _graph("Executions at once", self._of_functions("ConcurrentExecutions", "Maximum")),
-            _graph(
-                "Pipeline",
-                {name: self.function(self.ingest, name, "Sum") for name in ("Invocations", *INGEST_FAILURES)},
-                HALF,
-            ),
-            _graph(
-                "Database",
-                {
-                    name: self.database(name, "Maximum")
-                    for name in ("ServerlessDatabaseCapacity", "DatabaseConnections")
-                },
-                HALF,
-            ),
-        ]
+    def watched(self, rule: Rule) -> cloudwatch.IMetric:
+        """What a rule compares."""
+        series = {name: self.series(stat) for name, stat in rule.stats.items()}
+        if not rule.expression:
+            (only,) = series.values()
+            return only
+        return cloudwatch.MathExpression(
+            expression=rule.expression, using_metrics=series, label=rule.name, period=Duration.seconds(rule.period_s)
+        )
 
-    def _of_functions(self, name: str, statistic: str) -> dict[str, cloudwatch.Metric]:
-        functions = {**self.doors, "metrics_ingest": self.ingest}
-        return {label: self.function(function, name, statistic) for label, function in functions.items()}
+    def _metric(
+        self, metric: Metric, dimensions: Mapping[str, str], statistic: str, period_s: int, label: str | None
+    ) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=metric.namespace if isinstance(metric, AwsMetric) else self.namespace,
+            metric_name=metric.name,
+            dimensions_map=dict(dimensions) or None,
+            statistic=statistic,
+            period=Duration.seconds(period_s),
+            label=label,
+        )
 
+    def _dimensions(self, stat: Stat) -> Mapping[str, str]:
+        if isinstance(stat.metric, AwsMetric):
+            return self._dimensions_of_part(stat.metric.part, stat.of)
+        if stat.of == tuple(catalogue.OVERFLOW.values()):
+            return catalogue.OVERFLOW
+        return dict(zip(catalogue.DIMENSIONS, stat.of, strict=True)) if stat.of else {}
 
-INGEST_FAILURES = ("Errors", "AsyncEventsDropped", "DestinationDeliveryFailures")
-"""How the pipeline can fail, from a try that did not work to a batch that could not even be set aside."""
-
-
-def _graph(title: str, metrics: Mapping[str, cloudwatch.Metric], width: int = THIRD) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(
-        title=title,
-        left=[metric.with_(label=label) for label, metric in metrics.items()],
-        left_y_axis=cloudwatch.YAxisProps(min=0),
-        width=width,
-    )
-
-
-def _metric(namespace: str, name: str, dimensions: dict[str, str], statistic: str) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=namespace, metric_name=name, dimensions_map=dimensions, statistic=statistic, period=PERIOD
-    )
+    def _dimensions_of_part(self, part: Part, of: tuple[str, ...]) -> Mapping[str, str]:
+        if part is Part.API:
+            return {"ApiName": self.api.rest_api_name, "Stage": self.api.deployment_stage.stage_name}
+        if part is Part.DATABASE:
+            return {"DBClusterIdentifier": self.cluster.cluster_identifier}
+        (name,) = of
+        return {"FunctionName": self.functions[part][name].function.function_name}

@@ -1,20 +1,27 @@
-"""What is watched: the CloudWatch dashboard and its alarms."""
+"""What is watched: the CloudWatch dashboard, its alarms, the month's budget, and what the logs are asked."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from cdk.constructs.alerts import Alerts
+from cdk.constructs.budget import Budget
 from cdk.constructs.dashboard import Dashboard
+from cdk.constructs.log_metrics import LogMetrics, SavedQueries
 from cdk.constructs.tracking import metrics_namespace
-from cdk.monitoring import alarms, calls
+from cdk.monitoring.alarms import rules
 from cdk.monitoring.platform import Platform
+from cdk.monitoring.queries import SAVED, Log
+from cdk.monitoring.widgets import Widgets
 from cdk.options import Options
 from cdk.stacks.data import DataStack
 from cdk.stacks.service import ServiceStack
+from dyno.metrics import catalogue
+from dyno.metrics.catalogue import Row
+from dyno.metrics.catalogue.watching import Part
 
 
 class MonitoringStack(Stack):
-    """The dashboard and its alarms, from the catalogue and from what AWS itself measures; nothing without a source."""
+    """All of it derived from the catalogue: nothing is watched without a source, under any strategy."""
 
     def __init__(
         self,
@@ -26,23 +33,45 @@ class MonitoringStack(Stack):
         service: ServiceStack,
     ) -> None:
         super().__init__(scope, construct_id)
-        strategy, namespace = options.monitoring, metrics_namespace(options)
-        platform = Platform(
-            api=service.api.rest,
-            doors={"allocations": service.allocations, "metrics": service.metrics, "roi": service.roi},
-            ingest=service.ingest,
-            nightly={"lifecycle": service.lifecycle, "redrive": service.redrive, "roi": service.roi},
-            cluster=data.database.cluster,
+        platform = _platform(options, data, service)
+        alerts = Alerts(self, "Alerts", email=options.alarm_email, runbook=options.runbook)
+        alarms = alerts.watch(
+            rules(options.monitoring, platform.names), platform.watched, urgent=f"{options.name}-Urgent"
         )
-        alerts = Alerts(self, "Alerts", email=options.alarm_email)
-        watched = [alerts.watch(rule) for rule in alarms.rules(strategy, namespace, platform)]
+        if options.monthly_budget is not None:
+            Budget(self, "Budget", usd=options.monthly_budget, topic=alerts.topic)
+        LogMetrics(
+            self,
+            "LogMetrics",
+            log_group=platform.ingest_log,
+            namespace=platform.namespace,
+            metrics=catalogue.filtered(options.monitoring),
+        )
+        groups = {Log.CALLS: platform.call_log, Log.INGEST: platform.ingest_log}
+        SavedQueries(self, "Queries", folder=options.name, queries=SAVED, groups=groups)
+        widgets = Widgets(options.monitoring, platform)
         dashboard = Dashboard(
             self,
             "Dashboard",
             name=f"{options.name}-Production",
-            alarms=watched,
-            calls=calls.widgets(strategy, namespace, service.call_log),
-            platform=platform.widgets(),
+            alarms=alarms,
+            rows={str(row): list(widgets.of(row)) for row in Row},
         )
         CfnOutput(self, "DashboardUrl", value=dashboard.url)
         CfnOutput(self, "AlarmTopicArn", value=alerts.topic.topic_arn)
+
+
+def _platform(options: Options, data: DataStack, service: ServiceStack) -> Platform:
+    return Platform(
+        namespace=metrics_namespace(options),
+        api=service.api.rest,
+        functions={
+            Part.DOORS: {"allocations": service.allocations, "metrics": service.metrics, "roi": service.roi},
+            Part.INGEST: {"ingest": service.ingest},
+            Part.NIGHTLY: {"lifecycle": service.lifecycle, "redrive": service.redrive, "roi": service.roi},
+            Part.DEPLOYMENT: {"bootstrap": data.bootstrap, "migrate": data.migrate},
+        },
+        cluster=data.database.cluster,
+        call_log=service.call_log,
+        ingest_log=service.ingest_log,
+    )

@@ -17,7 +17,7 @@ from cdk.options import Options
 from cdk.stacks.data import DataStack
 from cdk.stage import Stage
 
-DOOR_SERIES, ROI_SERIES = 8, 12
+DOOR_SERIES, ROI_SERIES = 6, 12
 """CloudWatch series that a door's environment may make besides those of the catalogue's methods: overflow, cold starts
 and, of what reports on the lab, its business metrics. Together they stay within the catalogue's budget."""
 
@@ -85,13 +85,13 @@ class ServiceStack(Stack):
 
     def _ingest(self) -> DynoFunction:
         # What ingest logs must not come back to it.
-        own_log = self._log("IngestLog", kept=False)
+        self.ingest_log = self._log("IngestLog", kept=False)
         return self._function(
             "Ingest",
             "metrics_ingest",
             "dyno_ingest",
             "Writes records to the database",
-            own_log,
+            self.ingest_log,
             Duration.seconds(60),
             512,
             reserved_concurrency=self._options.reserved_concurrency,

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.infrastructure.template import LONG, Template, as_list, references, resources, strings, text
 
@@ -35,6 +35,9 @@ HARMLESS_NAMES = {
     ("AWS::Logs::SubscriptionFilter", "FilterName"),
     ("AWS::RDS::DBCluster", "DatabaseName"),
     ("AWS::CloudWatch::Alarm", "MetricName"),
+    # Derived from the deployment's name, as people and the dashboard look for it.
+    ("AWS::Logs::QueryDefinition", "Name"),
+    ("AWS::CloudWatch::CompositeAlarm", "AlarmName"),
     ("AWS::RDS::DBCluster", "MasterUsername"),
     ("AWS::RDS::DBInstance", "CACertificateIdentifier"),
     # The one name that people look for; derived from the deployment's.
@@ -141,8 +144,8 @@ def _imports(value: Any) -> Iterator[str]:
 
 
 def latest(template: Template) -> list[str]:
-    """Versions that are whatever is newest; a function's own $LATEST is not one."""
-    return [each for each in strings(template) if re.search(r"(?<!\$)\blatest\b", each, re.IGNORECASE)]
+    """Versions that are whatever is newest; a function's own $LATEST is not one, nor is what a query calls so."""
+    return [each for each in strings(template) if re.search(r"(?<!\$)\blatest\b(?!\()", each, re.IGNORECASE)]
 
 
 def ways_out(template: Template) -> list[str]:
@@ -267,6 +270,70 @@ def dashboard(template: Template) -> list[dict[str, Any]]:
     return [widget["properties"] | {"type": widget["type"]} for widget in widgets]
 
 
+class Watched(NamedTuple):
+    """One series of a metric, by the values of its dimensions, as an alarm looks at it."""
+
+    namespace: str
+    name: str
+    dimensions: frozenset[tuple[str, str]]
+    statistic: str
+    period_s: int
+
+
+class Alarm(NamedTuple):
+    """An alarm as CloudWatch is told of it; `series` by the names its expression knows them by."""
+
+    logical_id: str
+    described: str
+    expression: str | None
+    by_name: Mapping[str, Watched]
+    threshold: float
+    periods: int
+    acts: bool
+
+    @property
+    def series(self) -> tuple[Watched, ...]:
+        return tuple(self.by_name.values())
+
+
+def alarms(template: Template) -> dict[str, Alarm]:
+    """Those of one or more metrics, by the name that the stack knows them by."""
+    return {
+        _rule_name(logical_id): _alarm(logical_id, alarm["Properties"])
+        for logical_id, alarm in resources(template, "AWS::CloudWatch::Alarm").items()
+    }
+
+
+def _rule_name(logical_id: str) -> str:
+    (name,) = re.findall(r"^Alerts(\w+)[0-9A-F]{8}$", logical_id)
+    return str(name)
+
+
+def _alarm(logical_id: str, given: Mapping[str, Any]) -> Alarm:
+    expressions = [each["Expression"] for each in given.get("Metrics", ()) if "Expression" in each]
+    series = {
+        each["Id"]: _watched(
+            each["MetricStat"]["Metric"] | {"Period": each["MetricStat"]["Period"]}, each["MetricStat"]
+        )
+        for each in given.get("Metrics", ())
+        if "MetricStat" in each
+    }
+    return Alarm(
+        logical_id,
+        text(given["AlarmDescription"]),
+        expressions[0] if expressions else None,
+        series or {"value": _watched(given, {"Stat": given.get("Statistic") or given.get("ExtendedStatistic")})},
+        given["Threshold"],
+        given["EvaluationPeriods"],
+        bool(given.get("AlarmActions")) and given.get("AlarmActions") == given.get("OKActions"),
+    )
+
+
+def _watched(metric: Mapping[str, Any], stat: Mapping[str, Any]) -> Watched:
+    dimensions = frozenset((each["Name"], text(each["Value"])) for each in metric.get("Dimensions", ()))
+    return Watched(metric["Namespace"], metric["MetricName"], dimensions, stat["Stat"], metric["Period"])
+
+
 def watched(template: Template) -> set[tuple[str, str]]:
     """Namespace and name of every metric on the dashboard or behind an alarm."""
     found = set()
@@ -277,9 +344,7 @@ def watched(template: Template) -> set[tuple[str, str]]:
                 found.add((namespace, name))
             else:
                 found.add((metric[0], metric[1]))
-    for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
-        found.add((alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"]))
-    return found
+    return found | {(series.namespace, series.name) for alarm in alarms(template).values() for series in alarm.series}
 
 
 def without_source(template: Template, emitted: Iterable[str], namespace: str) -> set[tuple[str, str]]:

@@ -1,31 +1,34 @@
-"""The dashboard and its alarms: nothing without a source, under any strategy."""
+"""What is watched has a source, and what is emitted is watched: under every strategy."""
 
 import json
 import re
 
 import pytest
 
-from cdk.monitoring.calls import shown
-from cdk.options import Strategy
+from cdk.monitoring import queries
 from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.observation import Observation
 from tests.infrastructure import checks
-from tests.infrastructure.template import Template, Templates, only, references, resources, text
+from tests.infrastructure.template import Template, Templates, references, resources, text
 from tests.unit.metrics.cloudwatch import points
 
 NAMESPACE = catalogue.NAMESPACE
 OPERATIONAL = {metric.name for metric in catalogue.CALL_METRICS if not metric.business}
+BUSINESS = {metric.name for metric in catalogue.BUSINESS_METRICS}
 
 
 def emitted(strategy: str) -> set[str]:
-    """What finished calls put out, by the catalogue's own word."""
+    """What is in our namespace, by the catalogue's own word."""
     calls = {call for metric in catalogue.CALL_METRICS for call in metric.methods} | {catalogue.AUTO_ALLOCATE}
     cold_starts = {catalogue.COLD_START.name} if strategy == "cloudwatch" else set()
-    return cold_starts | {metric.name for call in calls for metric in catalogue.emitted(strategy, *call)}
+    nightly = BUSINESS if strategy != "prometheus" else set()
+    taken = {metric.name for metric in catalogue.filtered(strategy)}
+    return cold_starts | nightly | taken | {m.name for call in calls for m in catalogue.emitted(strategy, *call)}
 
 
-def queries(template: Template) -> list[str]:
+def asked(template: Template) -> list[str]:
+    """What the dashboard asks the logs."""
     return [widget["query"] for widget in checks.dashboard(template) if widget["type"] == "log"]
 
 
@@ -46,41 +49,50 @@ def test_an_operational_widget_where_none_is_emitted_would_be_found(aws: Templat
     assert {name for _, name in found} >= OPERATIONAL
 
 
-def test_an_alarm_on_an_unknown_metric_would_be_found(aws: Templates) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_alarm_on_an_unknown_metric_would_be_found(aws: Templates, plain: bool) -> None:
     spoilt = aws.planted().monitoring
-    next(iter(resources(spoilt, "AWS::CloudWatch::Alarm").values()))["Properties"] |= {
-        "Namespace": NAMESPACE,
-        "MetricName": "Duratoin",
-    }
+    alarms = [each["Properties"] for each in resources(spoilt, "AWS::CloudWatch::Alarm").values()]
+    given = next(each for each in alarms if ("Metrics" not in each) == plain)
+    metric = given if plain else next(e["MetricStat"]["Metric"] for e in given["Metrics"] if "MetricStat" in e)
+    metric |= {"Namespace": NAMESPACE, "MetricName": "Duratoin"}
 
     assert checks.without_source(spoilt, emitted("cloudwatch"), NAMESPACE) == {(NAMESPACE, "Duratoin")}
 
 
 def test_what_no_metric_says_the_log_does(each: Templates, strategy: str) -> None:
-    missing = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START)} - emitted(strategy)
-    titles = {widget["title"] for widget in checks.dashboard(each.monitoring) if widget["type"] == "log"}
+    logged = " ".join(asked(each.monitoring))
+    everything = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START, *catalogue.LOG_METRICS)}
+    missing = (everything | BUSINESS) - emitted(strategy)
 
-    assert {title.removesuffix(", from the log") for title in titles} - {"Recent calls that broke"} == missing
-    of_calls = [query for query in queries(each.monitoring) if "Init Duration" not in query]
-    assert all(f"record = '{catalogue.RECORD}'" in query for query in of_calls)
-    assert all("CallLog" in query for query in queries(each.monitoring))
+    told = {metric for metric in everything | BUSINESS if re.search(rf"as {metric}\b|'{metric}'", logged)}
+    assert told | {catalogue.DURATION.name} == missing | {catalogue.DURATION.name}
+    assert (catalogue.DURATION.name in missing) == ("count(*) as calls, pct(duration_ms, 50)" in logged)
+
+
+def test_each_query_asks_the_log_that_knows(each: Templates) -> None:
+    for query in asked(each.monitoring):
+        of_ingest = "lag_s" in query
+        assert ("IngestLog" in query) == of_ingest
+        assert ("CallLog" in query) == (not of_ingest)
+        assert of_ingest or "Init Duration" in query or "record = 'dyno-" in query
 
 
 def test_the_log_counts_bookings_made_and_no_replays(each: Templates, strategy: str) -> None:
-    counting = [query for query in queries(each.monitoring) if f"as {catalogue.ALLOCATIONS.name}" in query]
+    counting = [query for query in asked(each.monitoring) if f"as {catalogue.ALLOCATIONS.name}" in query]
 
     assert len(counting) == (catalogue.ALLOCATIONS.name not in emitted(strategy))
     assert all("ispresent(metadata.allocation_id) and not ispresent(metadata.replayed)" in query for query in counting)
     assert all("outcome = 'success'" in query for query in counting)
 
 
-Watched = set[tuple[str, frozenset[str]]]
+Apart = set[tuple[str, frozenset[str]]]
 """Metrics with the names of the dimensions they are told apart by."""
 
 
-def told_apart(template: Template) -> Watched:
+def told_apart(template: Template) -> Apart:
     """What the dashboard's graphs look for in our namespace."""
-    found: Watched = set()
+    found: Apart = set()
     for metric in (metric for widget in checks.dashboard(template) for metric in widget.get("metrics", ())):
         if isinstance(metric[0], dict):
             [(dimensions, name)] = re.findall(
@@ -93,13 +105,20 @@ def told_apart(template: Template) -> Watched:
     return found
 
 
-def carried(strategy: str) -> Watched:
-    """What lines carry: of a method of ours with series of its own, of one without, and of a cold start."""
+def carried(strategy: str) -> Apart:
+    """What lines carry: of a method of ours with series of its own, of one without, of a cold start, and of the lab."""
     lines = Lines(strategy, NAMESPACE, "")
     calls = [catalogue.AUTO_ALLOCATE, (catalogue.ALLOCATION_SERVICE, "unheard_of")]
     written = [lines.line(Finished("e", "c", None, *call, "success", 1.0, 10**18)) for call in calls]
-    taken = [point for line in [*written, lines.cold_start("door") or "{}"] for point in points(line)]
-    return {(point.name, frozenset(name for name, _ in point.dimensions)) for point in taken}
+    written += [lines.cold_start("door") or "{}"]
+    for metric in catalogue.BUSINESS_METRICS:
+        written.append(
+            lines.observations.line(Observation("e", "c", None, metric.name, "gauge", metric.unit, 1.0, {}, 10**18))
+        )
+    taken = {
+        (point.name, frozenset(name for name, _ in point.dimensions)) for line in written for point in points(line)
+    }
+    return taken | {(metric.name, frozenset[str]()) for metric in catalogue.filtered(strategy)}
 
 
 def test_the_graphs_look_for_what_lines_carry_and_for_nothing_else(each: Templates, strategy: str) -> None:
@@ -115,11 +134,12 @@ def test_a_graph_that_looks_by_another_dimension_would_be_found(aws: Templates, 
 
 def watched_one_by_one(template: Template) -> set[tuple[str, frozenset[tuple[str, str]]]]:
     """The series in our namespace that an alarm or a graph names with the values of its dimensions."""
-    found: set[tuple[str, frozenset[tuple[str, str]]]] = set()
-    for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
-        given = alarm["Properties"]
-        if given.get("Namespace") == NAMESPACE:
-            found.add((given["MetricName"], frozenset((each["Name"], each["Value"]) for each in given["Dimensions"])))
+    found: set[tuple[str, frozenset[tuple[str, str]]]] = {
+        (series.name, series.dimensions)
+        for alarm in checks.alarms(template).values()
+        for series in alarm.series
+        if series.namespace == NAMESPACE
+    }
     for metric in (metric for widget in checks.dashboard(template) for metric in widget.get("metrics", ())):
         if metric[0] == NAMESPACE:
             values = [value for value in metric[2:] if isinstance(value, str)]
@@ -128,24 +148,31 @@ def watched_one_by_one(template: Template) -> set[tuple[str, frozenset[tuple[str
 
 
 def tracked(strategy: str) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-    """What the tracker makes of calls that come after more label sets of a business metric than there are series."""
+    """
+    What lines make of calls and the lab's gauges that come after more label sets of a business metric than there are
+    series, and filters of ingest's lines.
+    """
     lines = Lines(strategy, NAMESPACE, "")
+    nightly = [
+        Observation("e", "c", None, metric.name, "gauge", metric.unit, 1.0, {}, 10**18)
+        for metric in catalogue.BUSINESS_METRICS
+    ]
+    written = [lines.observations.line(each) for each in nightly]
     for number in range(40):
         scan = Observation("e", "c", None, "Scans", "counter", "Count", 1.0, {"site": str(number)}, 10**18)
         lines.observations.line(scan)
     calls = [(service, method) for service, methods in catalogue.METHODS.items() for method in methods]
     calls.append((catalogue.ALLOCATION_SERVICE, "unheard_of"))
-    written = [lines.line(Finished("e", "c", None, *call, "success", 1.0, 10**18)) for call in calls]
-    return {point.series for line in written for point in points(line)}
+    written += [lines.line(Finished("e", "c", None, *call, "success", 1.0, 10**18)) for call in calls]
+    taken = {(metric.name, frozenset[tuple[str, str]]()) for metric in catalogue.filtered(strategy)}
+    return taken | {point.series for line in written for point in points(line)}
 
 
-def test_alarms_and_graphs_name_series_that_the_tracker_makes_whatever_came_before(
-    each: Templates, strategy: str
-) -> None:
+def test_alarms_and_graphs_name_series_that_there_are_whatever_came_before(each: Templates, strategy: str) -> None:
     named_in_full = watched_one_by_one(each.monitoring)
 
     assert named_in_full <= tracked(strategy)
-    assert bool(named_in_full) == (strategy != "prometheus")
+    assert {name for name, _ in named_in_full} >= {metric.name for metric in catalogue.filtered(strategy)}
 
 
 @pytest.mark.parametrize("value", ["auto_allocate", "AllocationService"])
@@ -153,6 +180,21 @@ def test_an_alarm_on_a_series_that_nobody_makes_would_be_found(aws: Templates, v
     spoilt = json.loads(json.dumps(aws.monitoring).replace(value, "else"))
 
     assert not watched_one_by_one(spoilt) <= tracked("cloudwatch")
+
+
+def test_ingests_lines_are_filtered_for_the_catalogues_metrics(each: Templates, strategy: str) -> None:
+    filters = [each["Properties"] for each in resources(each.monitoring, "AWS::Logs::MetricFilter").values()]
+    made = {
+        (given["FilterPattern"], *(transformed[name] for name in ("MetricNamespace", "MetricName", "MetricValue")))
+        for given in filters
+        for transformed in given["MetricTransformations"]
+    }
+
+    expected = {("{ $.dead_letters > 0 }", NAMESPACE, "DeadLetters", "$.dead_letters")}
+    if strategy == "cloudwatch":
+        expected.add(("{ $.lag_s = * }", NAMESPACE, "IngestLag", "$.lag_s"))
+    assert made == expected
+    assert all("IngestLog" in json.dumps(given["LogGroupName"]) for given in filters)
 
 
 REPORT = (
@@ -163,10 +205,10 @@ STREAM = "2027/01/04/DynoAgent-Service-AllocationsFunction-AbC[$LATEST]3893xmpl7
 
 
 def test_the_log_knows_a_cold_start_from_lambdas_own_report(each: Templates, strategy: str) -> None:
-    asked = [query for query in queries(each.monitoring) if "Init Duration" in query]
+    about_it = [query for query in asked(each.monitoring) if "Init Duration" in query]
 
-    assert len(asked) == (strategy != "cloudwatch")
-    for query in asked:
+    assert len(about_it) == (strategy != "cloudwatch")
+    for query in about_it:
         begins, stream, duration = (re.compile(each.replace("(?<", "(?P<")) for each in re.findall(r"/(.+)/", query))
         assert begins.search(REPORT)
         assert not begins.search(REPORT.replace("Init", "Restore"))
@@ -186,8 +228,8 @@ def series_budgets(template: Template) -> list[int]:
 
 
 def named() -> int:
-    """How many series the catalogue's methods have, which are beside the functions' budgets."""
-    return sum(
+    """How many series the catalogue's methods and ingest's lines have, which are beside the functions' budgets."""
+    return len(catalogue.LOG_METRICS) + sum(
         len(catalogue.emitted("cloudwatch", service, method))
         for service, methods in catalogue.METHODS.items()
         for method in methods
@@ -211,41 +253,18 @@ def test_another_function_that_takes_its_full_share_would_be_found(aws: Template
     assert sum(series_budgets(spoilt)) + named() > catalogue.SERIES_BUDGET
 
 
-def test_operational_metrics_are_shown_by_the_cloudwatch_strategy_alone() -> None:
-    assert {metric.name for metric in shown(Strategy.CLOUDWATCH)} >= OPERATIONAL
-    assert not {metric.name for metric in shown(Strategy.HYBRID)} & OPERATIONAL
-    assert shown(Strategy.PROMETHEUS) == ()
+def test_saved_queries_are_there_under_every_strategy(each: Templates) -> None:
+    saved = {
+        r["Properties"]["Name"]: r["Properties"]
+        for r in resources(each.monitoring, "AWS::Logs::QueryDefinition").values()
+    }
 
-
-def test_the_gateway_the_functions_and_the_database_are_watched_always(each: Templates) -> None:
-    watched = checks.watched(each.monitoring)
-
-    assert {
-        ("AWS/ApiGateway", "5XXError"),
-        ("AWS/ApiGateway", "Latency"),
-        ("AWS/Lambda", "Errors"),
-        ("AWS/Lambda", "DestinationDeliveryFailures"),
-        ("AWS/RDS", "ServerlessDatabaseCapacity"),
-    } <= watched
-
-
-def test_every_alarm_says_what_is_wrong_to_an_encrypted_topic(each: Templates) -> None:
-    (topic,) = resources(each.monitoring, "AWS::SNS::Topic")
-    alarms = resources(each.monitoring, "AWS::CloudWatch::Alarm")
-
-    assert len(alarms) >= 10
-    for alarm in alarms.values():
-        given = alarm["Properties"]
-        assert given["AlarmDescription"]
-        assert given["AlarmActions"] == given["OKActions"] == [{"Ref": topic}]
-        assert given["TreatMissingData"] == "notBreaching"
-    assert only(each.monitoring, "AWS::KMS::Key")["Properties"]["EnableKeyRotation"]
-
-
-def test_alarms_may_use_the_topics_key(each: Templates) -> None:
-    statements = only(each.monitoring, "AWS::KMS::Key")["Properties"]["KeyPolicy"]["Statement"]
-
-    assert {"Service": "cloudwatch.amazonaws.com"} in [statement["Principal"] for statement in statements]
+    assert set(saved) == {f"DynoAgent/{query.title}" for query in queries.SAVED}
+    assert {"One request, by correlation id", "Slow calls", "Refusals"} <= {query.title for query in queries.SAVED}
+    for name, given in saved.items():
+        (group,) = given["LogGroupNames"]
+        assert ("IngestLog" if "set aside" in name else "CallLog") in json.dumps(group)
+        assert given["QueryString"].startswith(("fields ", "filter "))
 
 
 def test_the_dashboards_address_is_an_output(each: Templates) -> None:

@@ -112,6 +112,7 @@ ERRORS = CallMetric(
     "Count",
     Source.ERROR,
     "Calls in which the service broke.",
+    statistics=(("Sum", "Errors"), ("Average", "Errors, share of calls")),
     objective=ErrorBudget("Booking", 0.5, "Bookings fail.", "Bookings fail"),
     family=CALLS_TOTAL,
     matching=(("outcome", "error"),),
