@@ -60,6 +60,11 @@ class BusinessReport(Shown):
         conflict_elimination_rate: conflicts_eliminated by conflicts_total.
         user_adoption_rate: active_enrolled_users by enrolled_users.
         active_users: With a kept booking in the 30 days up to the period's end, enrolled or not.
+        dyno_days_used: Days on which a booking takes a dyno, dyno by dyno, up to yesterday; null in all, and in what
+            earlier releases stored.
+        dyno_days_available: Those on which a dyno has one or could have: enabled and available, by what is said of it
+            now, and not in maintenance.
+        dyno_utilization_rate: dyno_days_used by dyno_days_available.
     """
 
     model: Literal["roi-model/1"] = MODEL
@@ -92,6 +97,9 @@ class BusinessReport(Shown):
     enrolled_users: int
     active_users: int
     user_adoption_rate: float | None
+    dyno_days_used: int | None = None
+    dyno_days_available: int | None = None
+    dyno_utilization_rate: float | None = None
     assumptions: list[AssumptionsRow]
 
 

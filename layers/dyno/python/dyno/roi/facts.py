@@ -101,6 +101,19 @@ class People(Shown):
     active: int
 
 
+class DynoDays(Shown):
+    """
+    Days of dynos in a period, as far as it is over.
+
+    Attributes:
+        used: With a booking that takes the dyno.
+        available: With one, or on which there could have been one.
+    """
+
+    used: int
+    available: int
+
+
 class Revision(Shown):
     """A report that is stored."""
 
@@ -120,6 +133,7 @@ class Facts(Shown):
         first_day: The first in the period with anything.
         provisional: Kept bookings of the period that can still be cancelled as if they had not been.
         conflicts: Overlapping pairs of occupancies there are.
+        dyno_days: Of the period; None of one without a first day, and where they were not wanted.
         assumptions: The rows in force, in order of their first day.
         revisions: What is stored of the period, in order.
         digest: Of the newest of them.
@@ -131,6 +145,7 @@ class Facts(Shown):
     provisional: int
     conflicts: int
     people: People
+    dyno_days: DynoDays | None = None
     assumptions: list["AssumptionsRow"]
     revisions: list["Revision"]
     digest: str | None

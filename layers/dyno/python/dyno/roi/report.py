@@ -43,7 +43,10 @@ _STILL_SETTLING = {
 _OF_ITS_MONTH = {"monthly_successful_allocations", "monthly_cost_savings"}
 """A day says of its month what the month says itself: no reason to restate every day of it every night."""
 
-_NOT_IN_DIGEST = _ABOUT_THE_REPORT | _STILL_SETTLING | _OF_ITS_MONTH
+_OF_TODAYS_DYNOS = {"dyno_days_used", "dyno_days_available", "dyno_utilization_rate"}
+"""Of which no past is kept: to disable a dyno, or to say more of dynos than earlier releases did, restates nothing."""
+
+_NOT_IN_DIGEST = _ABOUT_THE_REPORT | _STILL_SETTLING | _OF_ITS_MONTH | _OF_TODAYS_DYNOS
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,7 @@ def _business(roi: RoiReport, counts: Counts, facts: Facts, period: Span, month:
     )
     eliminated = counts.refused_conflicts + counts.replaced
     service_hours = _hours(counts.placed_ms)
+    dynos = facts.dyno_days
     return BusinessReport(
         as_of=roi.as_of,
         period=period,
@@ -211,6 +215,9 @@ def _business(roi: RoiReport, counts: Counts, facts: Facts, period: Span, month:
         enrolled_users=facts.people.enrolled,
         active_users=facts.people.active,
         user_adoption_rate=_rate(facts.people.active_enrolled, facts.people.enrolled),
+        dyno_days_used=dynos.used if dynos else None,
+        dyno_days_available=dynos.available if dynos else None,
+        dyno_utilization_rate=_rate(dynos.used, dynos.available) if dynos else None,
         assumptions=roi.assumptions,
     )
 

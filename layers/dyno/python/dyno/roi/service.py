@@ -51,7 +51,7 @@ def roi(over: Engine, wanted: Asked, zone: ZoneInfo, *, now: datetime) -> RoiRep
         ReportNotFound: The month has no such revision.
     """
     with autocommit(over) as connection:
-        return _statement(connection, wanted, zone, now).roi
+        return _statement(connection, wanted, zone, now, with_dynos=False).roi
 
 
 def preset(name: str, *, now: datetime) -> RoiReport:
@@ -108,7 +108,8 @@ def page(over: Engine, wanted: Asked, zone: ZoneInfo, *, now: datetime) -> str:
     with autocommit(over) as connection:
         said = _statement(connection, wanted, zone, now)
         months_before = _trend(wanted, now.astimezone(zone).date())
-        trend = _statement(connection, months_before, zone, now, said.business.conflicts_existing).roi.lines
+        conflicts = said.business.conflicts_existing
+        trend = _statement(connection, months_before, zone, now, conflicts, with_dynos=False).roi.lines
         missing = _demand(connection, wanted, Bin.MONTH, zone, now)
         history = store.history(connection)
     return printed(said.roi, said.business, missing, trend, history)
@@ -160,6 +161,7 @@ def measure(over: Engine, zone: ZoneInfo, *, now: datetime) -> None:
         catalogue.ADOPTION_RATE: said.user_adoption_rate,
         catalogue.CONFLICT_ELIMINATION_RATE: said.conflict_elimination_rate,
         catalogue.PEOPLE_ACTIVE: said.active_users,
+        catalogue.DYNO_UTILIZATION: said.dyno_utilization_rate,
     }
     for metric, value in values.items():
         if value is not None:
@@ -192,14 +194,21 @@ def _keep(connection: Connection, start: date, said: Statement, now: datetime) -
 
 
 def _statement(
-    connection: Connection, wanted: Asked, zone: ZoneInfo, now: datetime, conflicts: int | None = None
+    connection: Connection,
+    wanted: Asked,
+    zone: ZoneInfo,
+    now: datetime,
+    conflicts: int | None = None,
+    *,
+    with_dynos: bool = True,
 ) -> Statement:
     if wanted.revision:
         return _stored(connection, wanted)
     today = now.astimezone(zone).date()
     month = month_of(wanted.start_date if wanted.start_date and wanted.kind in _KEPT else today)
     until = min(now, end_of(wanted.end_date, zone)) if wanted.end_date else now
-    facts = store.facts(connection, wanted, month, zone.key, (until - ACTIVE, until), now, conflicts)
+    active = (until - ACTIVE, until)
+    facts = store.facts(connection, wanted, month, zone.key, active, now, conflicts, with_dynos=with_dynos)
     # Everything in whole months: what one costs to run is not less because its first booking came late.
     first = facts.first_day and facts.first_day.replace(day=1)
     said = statement(facts, span(wanted, first, zone, now), month, zone.key, now, today)

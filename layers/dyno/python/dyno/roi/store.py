@@ -16,6 +16,8 @@ from dyno.roi.model import MODEL
 _FACTS = text("""
     select roi_facts(:zone, :model, :kind, :start_date, :end_date, :month_start, :month_end,
                      :active_since, :active_until, :now, :conflicts)
+           || jsonb_build_object('dyno_days', (
+                select to_jsonb(d) from dyno_days(:zone, :dynos_since, :end_date, :now) d))
 """)
 
 _STORED = text("""
@@ -55,6 +57,8 @@ def facts(
     active: tuple[datetime, datetime],
     now: datetime,
     conflicts: int | None,
+    *,
+    with_dynos: bool = True,
 ) -> Facts:
     """
     All that the reports of a period are made of, in one statement.
@@ -63,6 +67,7 @@ def facts(
         month: The lab's month for monthly figures.
         active: From when to when bookings make people active.
         conflicts: As they were just counted; None for counting them.
+        with_dynos: Whether to count dyno_days, which takes the longer, the longer the period is.
     """
     said = connection.execute(
         _FACTS,
@@ -72,6 +77,7 @@ def facts(
             "kind": wanted.kind,
             "start_date": wanted.start_date,
             "end_date": wanted.end_date,
+            "dynos_since": wanted.start_date if with_dynos else None,
             "month_start": month.start_date,
             "month_end": month.end_date,
             "active_since": active[0],

@@ -171,6 +171,9 @@ CONFLICT_ELIMINATION_RATE = BusinessMetric(
     "Double bookings of the month that were refused or moved, of those and any there are.",
 )
 PEOPLE_ACTIVE = BusinessMetric("ActiveUsers", "Count", "Who made a kept booking in the last 30 days.")
+DYNO_UTILIZATION = BusinessMetric(
+    "DynoUtilization", "Percent", "Days of dynos with a test, of those on which they could have had one."
+)
 BUSINESS_METRICS = (
     SUCCESSFUL_ALLOCATIONS,
     SAVED_HOURS,
@@ -178,6 +181,7 @@ BUSINESS_METRICS = (
     ADOPTION_RATE,
     CONFLICT_ELIMINATION_RATE,
     PEOPLE_ACTIVE,
+    DYNO_UTILIZATION,
 )
 """Of the month that yesterday was in: a run that is done twice says the same again. What is undefined is left out."""
 
