@@ -172,7 +172,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": "Scans\n"}, "PascalCase"),
     ({"name": ""}, "PascalCase"),
     ({"name": 7}, "PascalCase"),
-    ({"name": "Duration"}, "measured of every call"),
+    ({"name": "Duration"}, "measured by the service itself"),
     ({"name": "Allocations"}, "another name"),
     ({"name": "ColdStart"}, "another name"),
     ({"value": "3"}, "int or a float"),

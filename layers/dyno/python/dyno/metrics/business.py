@@ -24,7 +24,7 @@ KINDS = (catalogue.Kind.COUNTER, catalogue.Kind.GAUGE)
 
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,99}")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,49}")
-_TAKEN = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START)}
+_TAKEN = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START, *catalogue.LOG_METRICS)}
 
 
 class WrongMetricError(ValueError):
@@ -118,7 +118,7 @@ def _check_name(name: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise WrongMetricError(f"{name!r:.100} names no metric: it takes PascalCase of 100 letters and digits at most")
     if name in _TAKEN:
-        raise WrongMetricError(f"{name} is measured of every call already: another name is needed")
+        raise WrongMetricError(f"{name} is measured by the service itself: another name is needed")
 
 
 def _kind(kind: str) -> str:

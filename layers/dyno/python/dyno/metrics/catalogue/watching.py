@@ -142,6 +142,15 @@ BATCH_ERRORS = AwsMetric(
     "Batches",
     objective=Limit("Sum", 1, "Records are not written.", "Batches are not written"),
 )
+BATCHES_THROTTLED = AwsMetric(
+    LAMBDA,
+    "Throttles",
+    Part.INGEST,
+    "Count",
+    "Tries that did not begin, as too many runs were under way; they are made up for.",
+    Row.PIPELINE,
+    "Batches",
+)
 BATCHES_DROPPED = AwsMetric(
     LAMBDA,
     "AsyncEventsDropped",
@@ -221,6 +230,7 @@ AWS_METRICS = (
     DEPLOYMENT_FAILURES,
     BATCHES,
     BATCH_ERRORS,
+    BATCHES_THROTTLED,
     BATCHES_DROPPED,
     BATCHES_NOT_KEPT,
     CAPACITY,
