@@ -24,14 +24,14 @@ from tests.functions.conftest import EVENTS, Call, Caller, Context, claims, gate
 from tests.lab import MONDAY, TUESDAY, Lab
 
 AUTO = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "days_to_complete": 1, "backup": False}
-Feed = Callable[[list[dict[str, Any]]], dict[str, int | None]]
+Feed = Callable[[list[dict[str, Any]]], dict[str, float]]
 
 
 @pytest.fixture
 def feed(enter: Callable[[str], None]) -> Feed:
     """Hands log events to the ingest door as CloudWatch Logs does."""
 
-    def hand_over(log_events: list[dict[str, Any]]) -> dict[str, int | None]:
+    def hand_over(log_events: list[dict[str, Any]]) -> dict[str, float]:
         enter("dyno_ingest")
         batch = json.loads((EVENTS / "log_batch.json").read_text())
         delivery = json.loads(gzip.decompress(base64.b64decode(batch["awslogs"]["data"])))
@@ -199,7 +199,7 @@ def test_a_batch_that_fails_is_told_to_the_scrape_and_one_that_only_waited_is_no
     event = [{"id": "1", "timestamp": 0, "message": "{dyno-call/1"}]
     taken, asleep = ingest.take, iter([True])
 
-    def resuming(event: dict[str, Any]) -> dict[str, int | None]:
+    def resuming(event: dict[str, Any]) -> dict[str, float]:
         if next(asleep, False):
             raise DatabaseResuming("asleep")
         seen.append(failing())

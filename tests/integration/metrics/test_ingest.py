@@ -97,9 +97,23 @@ def test_a_batch_tells_what_became_of_it(pipeline: Pipeline) -> None:
     first, again = pipeline.ingest(events), pipeline.ingest(list(reversed(events)))
 
     nothing = dict.fromkeys(("rows", "observations", "dead_letters", "recovered"), 0)
-    assert first.model_dump() == nothing | {"rows": 2, "dead_letters": 1, "duplicates": 1, "foreign": 1}
-    assert again.model_dump() == nothing | {"duplicates": 4, "foreign": 1}
+    assert first.model_dump() == nothing | {"rows": 2, "dead_letters": 1, "duplicates": 1, "foreign": 1, "lag_s": 60}
+    assert again.model_dump() == nothing | {"duplicates": 4, "foreign": 1, "lag_s": None}
     pipeline.check_counts(finished=2, poison=1)
+
+
+def test_the_lag_is_that_of_the_oldest_new_call_to_the_millisecond(pipeline: Pipeline) -> None:
+    old, recent = (
+        line(event_id, created_at=(NOW - timedelta(seconds=waited_s)).isoformat())
+        for event_id, waited_s in (("e-1", 90.123456), ("e-2", 3.5))
+    )
+
+    lags_s = [pipeline.ingest(logged(lines)).lag_s for lines in ([line("e-0"), old], [old, recent], [recent])]
+
+    assert lags_s == [90.123, 3.5, None]
+    kept = pipeline.snapshots.read()
+    assert kept is not None
+    assert kept.ingest_lag_s == 3.5
 
 
 def test_poison_does_not_hold_up_its_batch_and_is_kept_with_its_reason(pipeline: Pipeline) -> None:

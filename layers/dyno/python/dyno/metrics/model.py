@@ -175,7 +175,7 @@ class DeadLetter(BaseModel):
 
 class Ingested(BaseModel):
     """
-    What became of a batch; all but `recovered` add up to its lines.
+    What became of a batch; its counts but `recovered` add up to its lines.
 
     Attributes:
         rows: Calls that were not there before.
@@ -184,6 +184,8 @@ class Ingested(BaseModel):
         duplicates: What was there before.
         foreign: Lines that only mention the record's name.
         recovered: Dead letters of before whose line was taken in now.
+        lag_s: How long the oldest of the calls that were not there before had waited to be counted; None without one,
+            and of lines that are read again.
     """
 
     rows: int
@@ -192,6 +194,7 @@ class Ingested(BaseModel):
     duplicates: int
     foreign: int
     recovered: int
+    lag_s: float | None = None
 
 
 class Retried(Ingested):

@@ -66,13 +66,14 @@ def ingest(
     """
     batch = sort_out(events, now=now, retention_days=retention_days)
     with autocommit(over) as connection:
-        ingested = _store(connection, batch, len(events))
+        stored = _store(connection, batch, len(events))
+        lag_s = None if redriven else _lag_s(stored.oldest, now)
         # After the commit: whoever commits last then sees what everybody wrote, so no count stays unseen.
-        snapshot = _snapshot(connection, now, lab_time_zone, None if redriven else ingested.oldest)
+        snapshot = _snapshot(connection, now, lab_time_zone, lag_s)
     # A failure here fails the batch although its rows are safe: Lambda sends it again, it adds nothing, and the
     # snapshot gets another chance. Swallowed, the last batch before a quiet night would stay out of the exposition.
     snapshots.write(snapshot)
-    return ingested.told
+    return stored.told.model_copy(update={"lag_s": lag_s})
 
 
 def retry_dead_letters(
@@ -92,11 +93,11 @@ def retry_dead_letters(
         letters = store.open_dead_letters(connection, after, MAX_LETTERS)
         events = [event for _, event in letters]
         batch = sort_out(events, now=now, retention_days=retention_days)
-        ingested = _store(connection, batch, len(events))
+        stored = _store(connection, batch, len(events))
         snapshot = _snapshot(connection, now, lab_time_zone, None)
     snapshots.write(snapshot)
     following = letters[-1][0] if len(letters) == MAX_LETTERS else None
-    return Retried(**ingested.told.model_dump(), looked_at=len(letters), next=following)
+    return Retried(**stored.told.model_dump(), looked_at=len(letters), next=following)
 
 
 def age(over: Engine, *, retention_days: int, now: datetime) -> Aged:
@@ -181,9 +182,12 @@ def _store(connection: Connection, batch: Batch, lines: int) -> _Stored:
     return _Stored(told, added.oldest)
 
 
-def _snapshot(connection: Connection, now: datetime, lab_time_zone: ZoneInfo, oldest: datetime | None) -> Snapshot:
+def _lag_s(oldest: datetime | None, now: datetime) -> float | None:
+    return None if oldest is None else round(max(0.0, (now - oldest).total_seconds()), 3)
+
+
+def _snapshot(connection: Connection, now: datetime, lab_time_zone: ZoneInfo, lag_s: float | None) -> Snapshot:
     version, totals = store.counted(connection, lab_time_zone.key, now)
-    lag_s = None if oldest is None else max(0.0, (now - oldest).total_seconds())
     return Snapshot(version=version, taken_at=now, totals=totals, ingest_lag_s=lag_s)
 
 
