@@ -83,9 +83,30 @@ def _rename(assembly: Path, before: str, after: str) -> None:
 
 
 def without(template: dict[str, Any], types: frozenset[str]) -> dict[str, Any]:
-    """A template less the resources of some types and every DependsOn on them."""
-    resources = {name: r for name, r in template.get("Resources", {}).items() if r["Type"] not in types}
-    return template | {"Resources": {name: _depending_on(resource, resources) for name, resource in resources.items()}}
+    """
+    A template less the resources of some types, alarms on metric math, and every DependsOn on one of these.
+
+    Whatever shows such an alarm, as a dashboard does, shows its id.
+    """
+    found = template.get("Resources", {})
+    math = {name for name, r in found.items() if is_on_metric_math(r)}
+    kept = {name: _spelt_out(r, math) for name, r in found.items() if r["Type"] not in types and name not in math}
+    return template | {"Resources": {name: _depending_on(resource, kept) for name, resource in kept.items()}}
+
+
+def is_on_metric_math(resource: Mapping[str, Any]) -> bool:
+    """Whether it is an alarm on more than one series; ministack has alarms, but refuses a template with such a one."""
+    return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+
+
+def _spelt_out(value: Any, names: set[str]) -> Any:  # noqa: ANN401  # any part of a template
+    """The same with the ids of some resources where it refers to them."""
+    if isinstance(value, list):
+        return [_spelt_out(part, names) for part in value]
+    if not isinstance(value, dict):
+        return value
+    target = value.get("Fn::GetAtt", [None])[0]
+    return target if target in names else {key: _spelt_out(part, names) for key, part in value.items()}
 
 
 def _depending_on(resource: dict[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,15 @@ def test_aws_has_everything_this_machine_lacks(aws: Templates, local: Templates)
         type_ for one, other in zip(aws.all, local.all, strict=True) for type_ in missing_here(one, other).values()
     }
 
-    assert lacking == stage.UNSUPPORTED
+    assert lacking == stage.UNSUPPORTED | {"AWS::CloudWatch::Alarm"}
+
+
+def test_of_alarms_this_machine_lacks_those_on_metric_math_and_no_others(aws: Templates, local: Templates) -> None:
+    alarms = resources(aws.monitoring, "AWS::CloudWatch::Alarm")
+    here = resources(local.monitoring, "AWS::CloudWatch::Alarm")
+
+    assert alarms.keys() - here.keys() == {name for name, alarm in alarms.items() if "Metrics" in alarm["Properties"]}
+    assert here
 
 
 def test_this_machine_has_nothing_that_aws_lacks(aws: Templates, local: Templates) -> None:
@@ -73,6 +81,8 @@ def test_what_differs_is_the_database_its_proof_the_layers_and_the_patience(
         ("AWS::ApiGateway::Stage", "Properties.DeploymentId.Ref"),
         ("AWS::ApiGateway::Stage", "Properties.MethodSettings"),
         ("AWS::ApiGateway::Stage", "Properties.Tags"),
+        # It shows the ids of alarms that are not here.
+        ("AWS::CloudWatch::Dashboard", "Properties.DashboardBody.Fn::Join"),
         ("AWS::Lambda::Function", f"{variables}CLUSTER_ARN"),
         ("AWS::Lambda::Function", f"{variables}SECRET_ARN"),
         ("AWS::Lambda::Function", f"{variables}DATABASE_AUTH"),
@@ -138,6 +148,15 @@ def test_dropping_takes_what_waits_for_the_dropped_along_no_further() -> None:
         "Outputs": {"Kept": {"Value": 1}},
     }
     assert checks.dangling(dropped) == []
+
+
+def test_dropping_an_alarm_on_metric_math_leaves_its_id_where_it_is_shown() -> None:
+    board = {"Type": "AWS::CloudWatch::Dashboard", "Properties": {"DashboardBody": {"Fn::GetAtt": ["Share", "Arn"]}}}
+    share = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": []}}
+
+    dropped = stage.without({"Resources": {"Share": share, "Board": board}}, frozenset())
+
+    assert dropped == {"Resources": {"Board": board | {"Properties": {"DashboardBody": "Share"}}}}
 
 
 def test_a_changed_template_is_uploaded_under_another_name(local: Templates) -> None:
