@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cdk.options import Strategy
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import ErrorBudget, Limit, watching
+from dyno.metrics.catalogue import BusinessMetric, CallMetric, ErrorBudget, Limit, LogMetric, watching
 from dyno.metrics.catalogue.watching import AwsMetric, Burn, Part
 
 PERIOD_S = 300
@@ -18,7 +18,10 @@ MOST_METRICS = 10
 
 MISSING_SECTION = "Records are expected, and none arrive"
 
-Metric = catalogue.CallMetric | catalogue.LogMetric | AwsMetric
+Promising = CallMetric | LogMetric | AwsMetric
+"""Metrics that may have an objective."""
+
+Metric = Promising | BusinessMetric
 
 Functions = Mapping[Part, Sequence[str]]
 """Names of the functions that are watched, by what they are for."""
@@ -132,7 +135,7 @@ def _of_database() -> Iterator[Rule]:
             yield from _promised(metric)
 
 
-def _promised(metric: Metric, *of: str) -> Iterator[Rule]:
+def _promised(metric: Promising, *of: str) -> Iterator[Rule]:
     match metric.objective:
         case ErrorBudget() as budget:
             for burn in watching.BURNS:
@@ -145,7 +148,7 @@ def _promised(metric: Metric, *of: str) -> Iterator[Rule]:
             yield Rule(name, says, limit.section, stats, limit.at, limit.periods, incident=incident)
 
 
-def _burning(metric: Metric, of: tuple[str, ...], budget: ErrorBudget, burn: Burn) -> Iterator[Rule]:
+def _burning(metric: Promising, of: tuple[str, ...], budget: ErrorBudget, burn: Burn) -> Iterator[Rule]:
     """The long window and the short one; a metric of ones and zeros has the share of failures for its average."""
     incident = f"{budget.name}ErrorBudget{burn.name}"
     percentage = burn.rate * budget.percentage

@@ -12,10 +12,7 @@ from aws_cdk import aws_rds as rds
 from cdk.constructs.function import PrivateFunction
 from cdk.monitoring.alarms import Functions, Rule, Stat
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import BusinessMetric, CallMetric, FunctionMetric, LogMetric
 from dyno.metrics.catalogue.watching import AwsMetric, Part
-
-Metric = CallMetric | LogMetric | FunctionMetric | BusinessMetric | AwsMetric
 
 
 @dataclass(frozen=True)
@@ -44,11 +41,14 @@ class Platform:
 
     def series(self, stat: Stat, label: str | None = None) -> cloudwatch.Metric:
         """A statistic of one series, as CloudWatch knows it."""
-        return self._metric(stat.metric, self._dimensions(stat), stat.statistic, stat.period_s, label)
-
-    def undivided(self, metric: Metric, statistic: str, period_s: int, label: str | None = None) -> cloudwatch.Metric:
-        """A statistic of a metric that has no dimensions."""
-        return self._metric(metric, {}, statistic, period_s, label)
+        return cloudwatch.Metric(
+            namespace=stat.metric.namespace if isinstance(stat.metric, AwsMetric) else self.namespace,
+            metric_name=stat.metric.name,
+            dimensions_map=dict(self._dimensions(stat)) or None,
+            statistic=stat.statistic,
+            period=Duration.seconds(stat.period_s),
+            label=label,
+        )
 
     def watched(self, rule: Rule) -> cloudwatch.IMetric:
         """What a rule compares."""
@@ -58,18 +58,6 @@ class Platform:
             return only
         return cloudwatch.MathExpression(
             expression=rule.expression, using_metrics=series, label=rule.name, period=Duration.seconds(rule.period_s)
-        )
-
-    def _metric(
-        self, metric: Metric, dimensions: Mapping[str, str], statistic: str, period_s: int, label: str | None
-    ) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=metric.namespace if isinstance(metric, AwsMetric) else self.namespace,
-            metric_name=metric.name,
-            dimensions_map=dict(dimensions) or None,
-            statistic=statistic,
-            period=Duration.seconds(period_s),
-            label=label,
         )
 
     def _dimensions(self, stat: Stat) -> Mapping[str, str]:

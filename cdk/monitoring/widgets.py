@@ -89,12 +89,12 @@ class Widgets:
 
     def _nightly(self, metrics: Sequence[BusinessMetric]) -> Iterator[cloudwatch.IMetric]:
         for metric in metrics:
-            yield self._platform.undivided(metric, metric.statistic, DAY_S, metric.name)
+            yield self._platform.series(Stat(metric, metric.statistic, period_s=DAY_S), metric.name)
 
     def _of_lines(self, metric: LogMetric) -> cloudwatch.IWidget:
         if metric not in catalogue.filtered(self._strategy):
             return self._ask(queries.of_lines(metric))
-        series = self._platform.undivided(metric, metric.statistic, PERIOD_S, metric.name)
+        series = self._platform.series(Stat(metric, metric.statistic), metric.name)
         return self._graph(metric.name, [series], metric.unit)
 
     def _of_aws(self, metrics: Sequence[AwsMetric]) -> Iterator[cloudwatch.IMetric]:
