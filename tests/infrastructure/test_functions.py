@@ -184,3 +184,23 @@ def test_a_batch_that_fails_is_tried_again_and_then_kept(each: Templates) -> Non
     assert "FailedBatchesBucket" in text(given["DestinationConfig"]["OnFailure"]["Destination"])
     assert {action for action, _ in kept} == {"s3:ListBucket", "s3:PutObject"}
     assert all(resource.endswith("/*") for action, resource in kept if action == "s3:PutObject")
+
+
+def run_again(template: Template) -> set[str]:
+    """Functions that CloudFormation calls and Lambda would run again after an error."""
+    called = {name for r in template["Resources"].values() for name in references(r["Properties"].get("ServiceToken"))}
+    once = {
+        name
+        for config in resources(template, "AWS::Lambda::EventInvokeConfig").values()
+        if config["Properties"].get("MaximumRetryAttempts") == 0
+        for name in references(config["Properties"]["FunctionName"])
+    }
+    return called - once
+
+
+def test_what_a_deployment_does_is_not_done_again_after_it_failed(aws: Templates) -> None:
+    spoilt = aws.planted().data
+    starting(spoilt, "AWS::Lambda::EventInvokeConfig", "Migrate")["Properties"]["MaximumRetryAttempts"] = 1
+
+    assert run_again(aws.data) == set()
+    assert [name.startswith("Migrate") for name in run_again(spoilt)] == [True]

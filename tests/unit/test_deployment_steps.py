@@ -1,4 +1,4 @@
-"""The doors CloudFormation knocks at: whatever happens, it is told."""
+"""The doors CloudFormation knocks at: whatever happens, it is told, and what failed fails."""
 
 import json
 import threading
@@ -65,19 +65,34 @@ def test_success_is_told_with_what_came_of_it(cloudformation: tuple[str, list[di
     ]
 
 
+def fail() -> dict[str, str]:
+    raise RuntimeError("no such role " + "x" * 5000)
+
+
 def test_failure_is_told_with_its_reason_or_the_deploy_would_hang(
     cloudformation: tuple[str, list[dict[str, Any]]],
 ) -> None:
     url, told = cloudformation
 
-    def fail() -> dict[str, str]:
-        raise RuntimeError("no such role " + "x" * 5000)
+    with pytest.raises(RuntimeError, match="no such role"):
+        answer(schema_event(url), "dyno-schema", fail)
 
-    answer(schema_event(url), "dyno-schema", fail)
-
-    assert told[0]["Status"] == "FAILED"
+    assert [each["Status"] for each in told] == ["FAILED"]
     assert told[0]["Reason"].startswith("RuntimeError: no such role")
+    assert told[0]["PhysicalResourceId"] == "dyno-schema"
     assert len(json.dumps(told[0])) < 4096
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/nobody-listens", "no address"])
+def test_a_failure_that_cannot_be_told_is_raised_all_the_same(url: str) -> None:
+    with pytest.raises(RuntimeError, match="no such role"):
+        answer(schema_event(url), "dyno-schema", fail)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/nobody-listens", "no address"])
+def test_a_success_that_cannot_be_told_is_an_error(url: str) -> None:
+    with pytest.raises((OSError, ValueError)):
+        answer(schema_event(url), "dyno-schema", lambda: {"revision": "0002"})
 
 
 def test_a_delete_leaves_everything_as_it_is(cloudformation: tuple[str, list[dict[str, Any]]]) -> None:
@@ -136,3 +151,17 @@ def test_the_doors_answer_events_of_cloudformation(cloudformation: tuple[str, li
         door.handler(event, None)  # type: ignore[arg-type]  # never read
 
     assert (told[0]["Status"], told[0]["Data"]) == ("SUCCESS", {"roles": "dyno_owner"})
+
+
+def test_a_door_whose_work_fails_fails(cloudformation: tuple[str, list[dict[str, Any]]]) -> None:
+    url, told = cloudformation
+    event = json.loads((EVENTS / "roles_resource.json").read_text()) | {"ResponseURL": url}
+
+    with (
+        patch.object(door, "by_data_api", side_effect=PermissionError("not the master user")),
+        patch.dict("os.environ", {"CLUSTER_ARN": "x"}),
+        pytest.raises(PermissionError),
+    ):
+        door.handler(event, None)  # type: ignore[arg-type]  # never read
+
+    assert (told[0]["Status"], told[0]["Reason"]) == ("FAILED", "PermissionError: not the master user")

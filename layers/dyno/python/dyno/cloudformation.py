@@ -15,11 +15,14 @@ def answer(event: Mapping[str, Any], physical_id: str, work: Callable[[], Mappin
     Do a custom resource's work and tell CloudFormation how it went; a failure is told too, or the deploy would hang.
 
     Args:
-        event: What CloudFormation sent; without a ResponseURL (invoked by hand) nothing is told and errors are raised.
+        event: What CloudFormation sent; without a ResponseURL (invoked by hand) nothing is told.
         physical_id: Stays the same for ever, so that an update never replaces the resource.
         work: Called for Create and Update; a Delete leaves everything as it is.
     Returns:
-        What was told.
+        What was told, of a success.
+    Raises:
+        Exception: Whatever the work raised, once it is told: Lambda then counts an error, for an alarm to see. The
+            function must be invoked without retries, or the work would be done again.
     Source:
         CloudFormation, custom resource request and response objects.
     """
@@ -27,12 +30,26 @@ def answer(event: Mapping[str, Any], physical_id: str, work: Callable[[], Mappin
         return {"Status": "SUCCESS", "Data": dict(work())}
     try:
         data = dict(work()) if event["RequestType"] != "Delete" else {}
-        told = {"Status": "SUCCESS", "Data": data}
-    except Exception as error:  # noqa: BLE001  # whatever it is, CloudFormation is waiting
+    except Exception as error:
         logger.exception("custom resource failed")
-        told = {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"[:MAX_REASON]}
-    told |= {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
-    told["PhysicalResourceId"] = event.get("PhysicalResourceId", physical_id)
+        _tell_failure(event, physical_id, f"{type(error).__name__}: {error}"[:MAX_REASON])
+        raise
+    return _tell(event, physical_id, {"Status": "SUCCESS", "Data": data})
+
+
+def _tell_failure(event: Mapping[str, Any], physical_id: str, reason: str) -> None:
+    try:
+        _tell(event, physical_id, {"Status": "FAILED", "Reason": reason})
+    except Exception:  # noqa: BLE001  # what failed first is what is to be known
+        logger.exception("CloudFormation could not be told")
+
+
+def _tell(event: Mapping[str, Any], physical_id: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    told = {
+        **said,
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+        "PhysicalResourceId": event.get("PhysicalResourceId", physical_id),
+    }
     _put(event["ResponseURL"], json.dumps(told).encode())
     return told
 
