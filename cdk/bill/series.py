@@ -11,10 +11,11 @@ def series(strategy: Strategy, functions: int) -> int:
     Args:
         functions: How many note their cold starts: those of the API.
     """
+    of_lines = len(catalogue.filtered(strategy))
     if strategy is Strategy.PROMETHEUS:
-        return 0
+        return of_lines
     cold_starts = functions if strategy is Strategy.CLOUDWATCH else 0
-    return _of_calls(strategy) + len(catalogue.BUSINESS_METRICS) + cold_starts
+    return _of_calls(strategy) + len(catalogue.BUSINESS_METRICS) + cold_starts + of_lines
 
 
 def _of_calls(strategy: Strategy) -> int:

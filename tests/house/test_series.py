@@ -108,7 +108,8 @@ def made(strategy: str, of: Iterable[Source]) -> Iterator[Point]:
 
 
 def count(strategy: str, of: Iterable[Source]) -> int:
-    return len({point.series for point in made(strategy, of)})
+    """Those, and what CloudWatch itself takes from ingest's lines: one of each filter."""
+    return len({point.series for point in made(strategy, of)}) + len(catalogue.filtered(strategy))
 
 
 def methods(number: int, service: str) -> Source:
@@ -121,7 +122,7 @@ def test_the_deployment_stays_within_the_budget(strategy: Strategy) -> None:
     series = count(strategy, sources())
 
     assert series <= catalogue.SERIES_BUDGET
-    assert (series > 0) == (strategy is not Strategy.PROMETHEUS)
+    assert (series > len(catalogue.filtered(strategy)) > 0) == (strategy is not Strategy.PROMETHEUS)
 
 
 def test_every_door_and_method_is_known_to_the_count() -> None:

@@ -1,6 +1,7 @@
 """The bill of the real templates: nothing in them hides from it, its sums are exact, it is within its budgets."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
 from decimal import Decimal
@@ -22,7 +23,7 @@ from cdk.options import Strategy, WrongOptionError
 from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
 from tests.house.test_series import count, sources
-from tests.infrastructure.template import Template, Templates, only
+from tests.infrastructure.template import Template, Templates, only, resources
 
 ROOT = Path(__file__).parents[2]
 DAY_TO_DAY = Traffic()
@@ -121,6 +122,30 @@ def test_the_series_are_those_that_the_code_can_make(of: Strategy) -> None:
     doors = sum(source.invoked for source in sources())
 
     assert series(of, doors) == count(of.value, sources())
+
+
+def uncounted(made: Stacks, of: Strategy) -> list[str]:
+    """Metrics that the templates take from logs, more than the catalogue has."""
+    found = [f["MetricName"] for stack in made.values() for f in transformations(stack)]
+    counted = [metric.name for metric in catalogue.filtered(of)]
+    return sorted((Counter(found) - Counter(counted)).elements())
+
+
+def transformations(template: Template) -> list[dict[str, Any]]:
+    filters = resources(template, "AWS::Logs::MetricFilter").values()
+    return [each for found in filters for each in found["Properties"]["MetricTransformations"]]
+
+
+def test_each_metric_that_is_taken_from_a_log_is_counted_once(each: Templates, strategy: str) -> None:
+    made = stacks(each)
+    spoilt = stacks(each)
+    more = {"MetricTransformations": [{"MetricName": "DeadLetters"}, {"MetricName": "Words"}]}
+    plant(spoilt["DynoAgent-Service"], More=("AWS::Logs::MetricFilter", more))
+
+    assert uncounted(made, Strategy(strategy)) == []
+    assert uncounted(spoilt, Strategy(strategy)) == ["DeadLetters", "Words"]
+    assert sum(len(transformations(stack)) for stack in made.values()) == len(catalogue.filtered(strategy))
+    assert all("Dimensions" not in each for stack in made.values() for each in transformations(stack))
 
 
 def test_the_functions_that_note_cold_starts_are_those_of_the_gateway(aws: Templates) -> None:
@@ -282,6 +307,13 @@ def test_a_figure_that_there_is_not_is_refused() -> None:
         Traffic.from_context({"traffic_poeple": "400"})
 
 
+def usd_of(type_: str, properties: dict[str, Any]) -> Decimal:
+    """What a month of one resource costs, alone in its template."""
+    template = {"Resources": {"It": {"Type": type_, "Properties": properties}}}
+    found = bill({"Planted": template}, DAY_TO_DAY, Strategy.PROMETHEUS)
+    return sum((item.usd for item in found.items if item.of == "It"), Decimal(0))
+
+
 @pytest.mark.parametrize(
     ("type_", "properties", "usd"),
     [
@@ -299,9 +331,30 @@ def test_a_figure_that_there_is_not_is_refused() -> None:
     ],
 )
 def test_a_month_costs_what_the_list_says(type_: str, properties: dict[str, Any], usd: str) -> None:
-    template = {"Resources": {"It": {"Type": type_, "Properties": properties}}}
+    assert usd_of(type_, properties) == Decimal(usd)
 
-    assert bill({"Planted": template}, DAY_TO_DAY, Strategy.PROMETHEUS).usd == Decimal(usd)
+
+def looking_at(*entries: dict[str, Any]) -> dict[str, Any]:
+    """An alarm on metric math, as CloudFormation has it."""
+    return {"Metrics": [{"Id": f"m{number}", "ReturnData": False} | each for number, each in enumerate(entries)]}
+
+
+def stat(name: str, period_s: int = 300) -> dict[str, Any]:
+    return {"MetricStat": {"Metric": {"MetricName": name}, "Period": period_s, "Stat": "Sum"}}
+
+
+RATIO: dict[str, Any] = {"Expression": "m0 / m1", "ReturnData": True}
+
+
+def test_an_alarm_on_metric_math_is_paid_for_by_the_metrics_that_it_looks_at() -> None:
+    two = looking_at(stat("failed"), stat("all"), RATIO)
+    fast = looking_at(stat("failed"), stat("all", period_s=10), RATIO)
+    steps = looking_at(stat("failed"), stat("all"), {"Expression": "m0 + m1"}, RATIO)
+    returned = looking_at(stat("failed") | {"ReturnData": True})
+
+    priced = [usd_of("AWS::CloudWatch::Alarm", each) for each in (two, fast, steps, returned)]
+
+    assert priced == [Decimal(usd) for usd in ("0.20", "0.60", "0.20", "0.10")]
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "NaN", "Infinity", ""])
