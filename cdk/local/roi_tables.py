@@ -147,7 +147,14 @@ def _of_the_lab(said: Report) -> Iterator[tuple[str, str, str]]:
         percent(said["user_adoption_rate"]),
         f"{said['active_enrolled_users']:,} of {said['enrolled_users']:,}",
     )
+    yield "dynos in use", percent(said["dyno_utilization_rate"]), _dyno_days(said)
     yield "attempts refused", f"{said['refused_attempts']:,}", "no dyno was free, or the vehicle was taken"
+
+
+def _dyno_days(said: Report) -> str:
+    if said["dyno_days_used"] is None:
+        return "of a month or of some days only"
+    return f"{said['dyno_days_used']:,} of {said['dyno_days_available']:,} days of dynos"
 
 
 def _with_unit(exact: Decimal | None, unit: str) -> str:

@@ -18,6 +18,7 @@ from tests.e2e.site import Site, eventually
 
 Item = dict[str, Any]
 
+TAKING = {"scheduled", "in_progress", "completed"}
 CALCULATED = (
     "allocations",
     "months",
@@ -62,7 +63,13 @@ def moment(text: str) -> datetime:
 def is_kept(each: Item) -> bool:
     if each["status"] == "cancelled":
         return moment(each["cancelled_at"]) - moment(each["created_at"]) >= timedelta(hours=24)
-    return each["status"] in {"scheduled", "in_progress", "completed"}
+    return each["status"] in TAKING
+
+
+def is_there(dyno: Item, start_date: str, end_date: str) -> bool:
+    """Whether a dyno is enabled and available from one day to another."""
+    begin, end = dyno["available_from"] or "0001-01-01", dyno["available_to"] or "9999-12-31"
+    return bool(dyno["enabled"] and begin <= start_date and end_date <= end)
 
 
 def rounded(exact: Decimal, to: str) -> Decimal:
@@ -103,6 +110,7 @@ class ByHand:
         moved = [each for each in self.allocations if each["created_at"].startswith(month) and self.made_way(each)]
         eliminated = sum(each["conflicting"] for each in refused) + len(moved)
         total = eliminated + len(self.conflicts)
+        used, available = self.dyno_days(now.date())
         return {
             "total_successful_allocations": kept,
             "provisional_allocations": sum(
@@ -127,7 +135,22 @@ class ByHand:
             "active_enrolled_users": len(active & enrolled),
             "enrolled_users": len(enrolled),
             "user_adoption_rate": rate(len(active & enrolled), len(enrolled)),
+            "dyno_days_used": used,
+            "dyno_days_available": available,
+            "dyno_utilization_rate": rate(used, available),
         }
+
+    def dyno_days(self, today: date) -> tuple[int, int]:
+        """Days of dynos this month that were booked, and that could be; the sample's maintenance lies ahead."""
+        over = [today.replace(day=number).isoformat() for number in range(1, today.day)]
+        booked = {
+            (each["dyno_id"], day)
+            for each in self.allocations
+            for day in over
+            if each["status"] in TAKING and each["start_date"] <= day <= each["end_date"]
+        }
+        bookable = {(dyno["dyno_id"], day) for dyno in self.dynos for day in over if is_there(dyno, day, day)}
+        return len(booked), len(booked | bookable)
 
     def made_way(self, each: Item) -> bool:
         """Whether a booking was moved although some dyno could have run it on the days asked for, but for others."""
@@ -138,9 +161,7 @@ class ByHand:
         start, end = (date.fromisoformat(each[name]) - moved for name in ("start_date", "end_date"))
         needs = {"test_type": each["test_type"], **{name: vehicle[name] for name in ("drive_type", "weight_class")}}
         return any(
-            dyno["enabled"]
-            and (dyno["available_from"] or "0001-01-01") <= start.isoformat()
-            and end.isoformat() <= (dyno["available_to"] or "9999-12-31")
+            is_there(dyno, start.isoformat(), end.isoformat())
             and any(all(line[name] in {need, "any"} for name, need in needs.items()) for line in dyno["capabilities"])
             for dyno in self.dynos
         )
@@ -277,6 +298,7 @@ def test_what_the_night_measures_is_exposed(site: Site, admin: httpx.Client, nob
         "dyno_business_successful_allocations": yesterdays["total_successful_allocations"],
         "dyno_business_cost_savings_usd": yesterdays["cost_savings_usd"],
         "dyno_business_active_users": yesterdays["active_users"],
+        "dyno_business_dyno_utilization_ratio": float(yesterdays["dyno_utilization_rate"]) / 100,
         "dyno_cost_savings_usd": todays["cost_savings_usd"],
         "dyno_active_users": todays["active_users"],
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,6 +76,19 @@ def test_every_rate_stands_beside_what_it_is_made_of(call: Call) -> None:
     assert (said["active_enrolled_users"], said["enrolled_users"], said["user_adoption_rate"]) == (1, 2, 50)
     assert (said["refused_attempts"], said["provisional_allocations"]) == (1, 3)
     assert (said["monthly_cost_savings"], said["month"]) == (10, THIS_MONTH)
+
+
+def test_days_of_dynos_are_said_of_a_month_of_days_and_of_no_more(call: Call, lab: Lab) -> None:
+    dyno_id, vehicle_id = lab.dyno("D1"), lab.vehicle()
+    lab.dyno("D2")
+    lab.occupy(dyno_id, vehicle_id, date(2026, 3, 2), end_date=date(2026, 3, 5))
+
+    periods: list[dict[str, str]] = [{"month": "2026-03"}, {"from": "2026-03-01", "to": "2026-03-08"}, {}]
+    said = [call(door, "GET", "/metrics/business", query=period).body for period in periods]
+
+    names = ("dyno_days_used", "dyno_days_available", "dyno_utilization_rate")
+    assert [[each[name] for name in names] for each in said] == [[4, 62, 6.4516], [4, 16, 25], [None, None, None]]
+    assert "6.5 % (4 of 62)" in call(door, "GET", "/metrics/roi.html", query=periods[0]).body.replace("\xa0", " ")
 
 
 @pytest.mark.parametrize("path", REPORTS)
@@ -284,6 +297,7 @@ def test_the_night_measures_the_month_for_every_strategy(
     assert set(found) == known - {catalogue.ADOPTION_RATE.name}, "nobody is enrolled, so that one is undefined"
     assert found["SuccessfulAllocations"]["value"] == 3
     assert found["CostSavingsUSD"]["value"] == 10
+    assert (found["DynoUtilization"]["value"], found["DynoUtilization"]["unit"]) == (0, "Percent")
     assert ["_aws" in line for line in found.values()] == [strategy != "prometheus"] * len(found)
 
 

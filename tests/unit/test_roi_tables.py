@@ -70,6 +70,7 @@ def test_the_tables_say_what_the_reports_say() -> None:
     assert found["projected, a year"] == ["$203,280.00", "$219,920.00", "$234,480.00"]
     assert found["conflicts eliminated"] == ["100.0 %", "679 of 679"]
     assert found["adoption"] == ["65.0 %", "13 of 20"]
+    assert found["dynos in use"] == ["–", "of a month or of some days only"]
     assert found["2026-11-01 to 2026-11-24"] == ["348", "$974.40", "$1,357.20", "$1,931.40", "1"]
 
 
@@ -82,12 +83,19 @@ def test_the_tables_say_what_the_reports_say() -> None:
         ("net_benefit_usd", -0.5, "net benefit", "-$0.50"),
         ("conflict_elimination_rate", 12.25, "conflicts eliminated", "12.3 %"),
         ("user_adoption_rate", None, "adoption", "–"),
+        ("dyno_utilization_rate", 71.25, "dynos in use", "71.3 %"),
     ],
 )
 def test_another_number_is_another_table(field: str, wrong: float | None, row: str, expected: str) -> None:
     found = rows(shown(answers(**{field: wrong})))
 
     assert expected in found[row]
+
+
+def test_dynos_in_use_stand_beside_the_days_that_they_are_counted_in() -> None:
+    found = rows(shown(answers(dyno_utilization_rate=71.2, dyno_days_used=445, dyno_days_available=1_625)))
+
+    assert found["dynos in use"] == ["71.2 %", "445 of 1,625 days of dynos"]
 
 
 @pytest.mark.parametrize(

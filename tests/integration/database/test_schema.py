@@ -135,6 +135,10 @@ def refused(over: Engine, statement: str) -> bool:
             for table in ("refusals", "allocation_days", "roi_assumptions", "assumptions_in_force", "roi_reports")
         ),
         *((role, "select conflicts()") for role in ("dyno_metrics", "dyno_ingest", "dyno_allocations")),
+        *(
+            (role, "select * from dyno_days('UTC', null, null, now())")
+            for role in ("dyno_metrics", "dyno_ingest", "dyno_allocations", "dyno_lifecycle")
+        ),
         ("dyno_metrics", "select * from lab_month('UTC', now())"),
         ("dyno_ingest", "select * from assume('a', '2026-01-01', 'r', '{}')"),
         ("dyno_ingest", "select * from keep_report('month', '2026-01-01', 'm', now(), 'd', '{}')"),

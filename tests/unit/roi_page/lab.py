@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from dyno.roi.answers import Bin, BusinessReport, DemandReport, RoiReport
 from dyno.roi.assumed import Assumptions, AssumptionsRow
 from dyno.roi.demand import demand_report
-from dyno.roi.facts import Asked, Facts, MonthCounts, People, PeriodKind, Revision
+from dyno.roi.facts import Asked, DynoDays, Facts, MonthCounts, People, PeriodKind, Revision
 from dyno.roi.model import Line, Range
 from dyno.roi.page import page
 from dyno.roi.period import last_of, month_of, months, span
@@ -97,9 +97,10 @@ class Lab:
     refusals: Sequence[dict[str, Any]] = ()
     dynos: Sequence[dict[str, Any]] = ()
     people: People = field(default_factory=lambda: People(enrolled=20, active_enrolled=13, active=15))
+    dyno_days: DynoDays = field(default_factory=lambda: DynoDays(used=445, available=625))
     revisions: Sequence[Revision] = ()
 
-    def facts(self) -> Facts:
+    def facts(self, wanted: Asked) -> Facts:
         counted = [self._counts(month, kept) for month, kept in self.kept.items() if kept]
         return Facts(
             months=counted,
@@ -108,6 +109,7 @@ class Lab:
             provisional=min(3, sum(self.kept.values())),
             conflicts=0,
             people=self.people,
+            dyno_days=self.dyno_days if wanted.start_date else None,
             assumptions=list(self.rows),
             revisions=list(self.revisions),
             digest=None,
@@ -123,7 +125,7 @@ class Lab:
 
     def reports(self, wanted: Asked | None = None) -> tuple[RoiReport, BusinessReport]:
         asked = wanted or Asked(kind=PeriodKind.ALL)
-        facts = self.facts()
+        facts = self.facts(asked)
         said = statement(facts, span(asked, facts.first_day, ZONE, NOW), month_of(TODAY), ZONE.key, NOW, TODAY)
         if asked.kind is PeriodKind.MONTH:
             said = said.numbered(None, len(self.revisions))
@@ -160,5 +162,5 @@ def busy(count: int = 12) -> Lab:
 
 
 def idle() -> Lab:
-    """Nothing happened, and nobody is enrolled."""
-    return Lab(kept={}, people=People(enrolled=0, active_enrolled=0, active=0))
+    """Nothing happened, nobody is enrolled, and no dyno is there."""
+    return Lab(kept={}, people=People(enrolled=0, active_enrolled=0, active=0), dyno_days=DynoDays(used=0, available=0))

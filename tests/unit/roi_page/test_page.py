@@ -102,6 +102,7 @@ def test_every_rate_stands_beside_its_numerator_and_denominator() -> None:
     total = business.conflicts_total
     assert figure(html, "conflict_elimination_rate")[1] == f"100.0 % ({total} of {total})"
     assert figure(html, "user_adoption_rate")[1] == "65.0 % (13 of 20)"
+    assert figure(busy().page(NOVEMBER), "dyno_utilization_rate")[1] == "71.2 % (445 of 625)"
 
 
 def test_what_is_undefined_is_no_number() -> None:
@@ -109,6 +110,8 @@ def test_what_is_undefined_is_no_number() -> None:
 
     assert figure(html, "conflict_elimination_rate")[1] == f"{UNDEFINED} (0 of 0)"
     assert figure(html, "user_adoption_rate")[1] == f"{UNDEFINED} (0 of 0)"
+    assert figure(html, "dyno_utilization_rate")[1] == UNDEFINED
+    assert figure(idle().page(NOVEMBER), "dyno_utilization_rate")[1] == f"{UNDEFINED} (0 of 0)"
     assert figure(html, "avg_allocation_time_ms")[1] == UNDEFINED
     assert figure(html, "payback_months")[1:] == [UNDEFINED, UNDEFINED, "to", UNDEFINED]
     assert "nothing so far" in html

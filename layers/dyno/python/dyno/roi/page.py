@@ -178,6 +178,12 @@ def facts(business: BusinessReport) -> list[Fact]:
             f"enrolled people with a kept booking in the last 30 days; {whole(business.active_users)} people in all",
         ),
         Fact(
+            "dyno_utilization_rate",
+            "Dynos in use",
+            _in_use(business),
+            "days of dynos with a booking, of those on which they could have had one, as they are now; up to yesterday",
+        ),
+        Fact(
             "refused_attempts",
             "Attempts refused",
             whole(business.refused_attempts),
@@ -227,6 +233,13 @@ def assumed(row: Assumptions) -> list[Assumed]:
 
 def _headline(name: str, title: str, result: Result, say: Callable[[Figures], str]) -> Headline:
     return Headline(name, title, say(result), say(result.interval.low), say(result.interval.high))
+
+
+def _in_use(business: BusinessReport) -> str:
+    used, available = business.dyno_days_used, business.dyno_days_available
+    if used is None or available is None:
+        return UNDEFINED
+    return rate(business.dyno_utilization_rate, used, available)
 
 
 def _payback(exact: Decimal | None, result: Result, unit: str) -> str:
