@@ -37,7 +37,8 @@ class Traffic:
         log_bytes: What a request logs besides its record: Lambda's START, END and REPORT, and a line of ours.
         access_log_bytes: What the gateway logs of a request.
         other_log_gb: What any other log group takes in: nights, deployments, rejected packets, the database.
-        scrapes_per_minute: By one Prometheus, under the strategies that have one; 15 s is Prometheus' usual interval.
+        scrapes_per_minute: By one Prometheus, under the strategies that have one; every 30 s. The shortest window of an
+            alarm is a minute, for which two points are enough; Prometheus' usual 15 s would cost twice as much.
         awake_hours: When people work, and the nightly runs: 22 days of 9 hours, 31 nights of 20 minutes.
         share_off_hours: Of requests, those that find the database asleep; each keeps it awake for five minutes.
         database_ms_per_request: One ACU's time for a booking, its rules and history.
@@ -47,7 +48,7 @@ class Traffic:
         booking_bytes: What a request leaves in the database for good, indexes included; kept for three years.
         row_bytes: A record's row with its indexes, kept for `metrics_retention_days`.
         objects_gb: What a bucket holds: the snapshot, and batches that failed.
-        dashboard_looks: How often somebody opens the dashboard, which shows three hours.
+        dashboard_looks: How often somebody opens the dashboard; how much it then shows, its body says.
         notifications: E-mails of alarms.
         people: Who sign in.
         volume_gb: What a file system holds, where there is one: 30 days of snapshots of some hundred series.
@@ -66,7 +67,7 @@ class Traffic:
     log_bytes: Decimal = Decimal(900)
     access_log_bytes: Decimal = Decimal(450)
     other_log_gb: Decimal = Decimal("0.05")
-    scrapes_per_minute: Decimal = Decimal(4)
+    scrapes_per_minute: Decimal = Decimal(2)
     awake_hours: Decimal = Decimal(210)
     share_off_hours: Decimal = Decimal("0.01")
     database_ms_per_request: Decimal = Decimal(10)

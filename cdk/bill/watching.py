@@ -1,10 +1,10 @@
 """What watching costs: alarms, dashboards, logs, and a Prometheus of one's own with its network."""
 
-import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from cdk.bill import prices
+from cdk.bill.board import Board
 from cdk.bill.inventory import Resource, references
 from cdk.bill.items import Item, application, by_stack, monitoring
 from cdk.bill.prices import Price
@@ -13,9 +13,6 @@ from cdk.bill.traffic import DAYS, GIGA, HOURS, LOG_COMPRESSION, MILLION
 
 FAST_S = 60
 """An alarm that looks more often than that has a price of its own."""
-
-SHOWN_HOURS = 3
-"""What a dashboard shows when it is opened."""
 
 FOREVER_MONTHS = 120
 """For a log group that keeps everything: what ten years' lines cost."""
@@ -40,8 +37,9 @@ class WatchingPricing(Pricing):
     def dashboard(self, dashboard: Resource) -> Iterator[Item]:
         """The dashboard, and the log that its queries read each time that somebody looks."""
         yield monitoring(dashboard, "dashboard", Decimal(1), prices.DASHBOARD)
-        queries = json.dumps(dashboard.properties.get("DashboardBody")).count('\\"type\\":\\"log\\"')
-        scanned = self._call_log_bytes() / GIGA * SHOWN_HOURS / HOURS * queries * self.traffic.dashboard_looks
+        board = Board.of(dashboard)
+        read = self._call_log_bytes() / GIGA * board.shown_hours / HOURS
+        scanned = read * board.queries * self.traffic.dashboard_looks
         yield monitoring(dashboard, "log queries", scanned, prices.LOGS_SCANNED)
 
     def topic(self, topic: Resource) -> Iterator[Item]:

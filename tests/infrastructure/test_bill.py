@@ -14,11 +14,13 @@ from hypothesis import strategies as some
 
 from cdk.app import synthesize
 from cdk.bill.bill import PRICED, Bill, bill
+from cdk.bill.board import Board
 from cdk.bill.free import FREE
-from cdk.bill.inventory import Group, UnpricedError
+from cdk.bill.inventory import Group, Resource, UnpricedError
 from cdk.bill.report import chart, document, missing, summary, tables
 from cdk.bill.series import series
 from cdk.bill.traffic import HOURS, SECONDS, Traffic, traced
+from cdk.constructs.dashboard import SHOWN
 from cdk.options import Strategy, WrongOptionError
 from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
@@ -302,6 +304,12 @@ def test_every_figure_of_the_traffic_is_listed() -> None:
     assert unlisted(page.replace("`traffic_people`", "")) == {"traffic_people"}
 
 
+def test_a_scrape_every_half_minute_is_assumed_where_there_is_a_prometheus() -> None:
+    scrapes = {of: DAY_TO_DAY.scrapes(of) for of in Strategy}
+
+    assert scrapes == {Strategy.CLOUDWATCH: 0, Strategy.PROMETHEUS: 2 * 60 * 730, Strategy.HYBRID: 2 * 60 * 730}
+
+
 def test_a_figure_that_there_is_not_is_refused() -> None:
     with pytest.raises(WrongOptionError, match="traffic_poeple"):
         Traffic.from_context({"traffic_poeple": "400"})
@@ -355,6 +363,64 @@ def test_an_alarm_on_metric_math_is_paid_for_by_the_metrics_that_it_looks_at() -
     priced = [usd_of("AWS::CloudWatch::Alarm", each) for each in (two, fast, steps, returned)]
 
     assert priced == [Decimal(usd) for usd in ("0.20", "0.60", "0.20", "0.10")]
+
+
+def opening(**start: str) -> dict[str, Any]:
+    """A dashboard with two queries of logs, as the CDK writes one: its region is known to AWS only."""
+    log = {"type": "log", "properties": {"query": 'parse "type":"log"', "region": "<region>"}}
+    body = json.dumps({**start, "widgets": [log, {"type": "metric", "properties": {}}, log]})
+    between = [{"Ref": "AWS::Region"}] * body.count("<region>")
+    parts = [part for pair in zip(body.split("<region>"), [*between, ""], strict=True) for part in pair]
+    return {"DashboardBody": {"Fn::Join": ["", parts]}}
+
+
+def dashboard(properties: dict[str, Any]) -> Resource:
+    return Resource("Planted", "Board", "AWS::CloudWatch::Dashboard", properties)
+
+
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [({}, 3), ({"start": "-PT3H"}, 3), ({"start": "-P1D"}, 24), ({"start": "-P7D"}, 168), ({"start": "-P1DT12H"}, 36)],
+    ids=str,
+)
+def test_a_dashboard_reads_as_much_of_the_log_as_it_shows(start: dict[str, str], hours: int) -> None:
+    assert Board.of(dashboard(opening(**start))) == Board(queries=2, shown_hours=hours)
+
+
+def test_a_dashboard_that_shows_a_day_costs_eight_times_one_that_shows_three_hours(aws: Templates) -> None:
+    def scanned(**start: str) -> Decimal:
+        made = stacks(aws)
+        only(made["DynoAgent-Monitoring"], "AWS::CloudWatch::Dashboard")["Properties"] |= opening(**start)
+        (item,) = (i for i in bill(made, DAY_TO_DAY, Strategy.CLOUDWATCH).items if i.what == "log queries")
+        return item.quantity
+
+    assert scanned(start="-P1D") == pytest.approx(8 * scanned())
+    assert scanned() > 0
+
+
+def test_the_dashboard_s_own_body_can_be_read(each: Templates) -> None:
+    found = only(each.monitoring, "AWS::CloudWatch::Dashboard")["Properties"]
+
+    board = Board.of(dashboard(found))
+
+    assert board.queries == json.dumps(found).count('\\"type\\":\\"log\\"') > 0
+    assert board.shown_hours == SHOWN.to_hours()
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (opening(start="-P1M")["DashboardBody"], "what begins at -P1M"),
+        (opening(start="-P")["DashboardBody"], "what begins at -P"),
+        (opening(start="2026-11-24T00:00:00Z")["DashboardBody"], "what begins at 2026"),
+        ({"Fn::Sub": "{}"}, "a body that is not written out"),
+        (None, "a body that is not written out"),
+        ("{", "a body that is no JSON"),
+    ],
+)
+def test_a_dashboard_of_which_it_is_not_known_what_it_shows_is_named(body: object, why: str) -> None:
+    with pytest.raises(UnpricedError, match=f"{why}.*AWS::CloudWatch::Dashboard Board of Planted"):
+        Board.of(dashboard({"DashboardBody": body}))
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "NaN", "Infinity", ""])
