@@ -63,7 +63,7 @@ def local(context: Mapping[str, Any]) -> Stage:
 
 
 def drop_unsupported(assembly: str) -> None:
-    """Take the resources of UNSUPPORTED types, and every DependsOn on them, out of a synthesized app."""
+    """Take what ministack does not know out of a synthesized app: resources of UNSUPPORTED types, and some alarms."""
     for template in Path(assembly).glob("*.template.json"):
         text = template.read_text()
         supported = json.dumps(without(json.loads(text), UNSUPPORTED), indent=1)

@@ -158,7 +158,10 @@ def test_the_functions_that_note_cold_starts_are_those_of_the_gateway(aws: Templ
     assert found.quantity == series(Strategy.CLOUDWATCH, doors) > 0
 
 
-@pytest.mark.parametrize("type_", ["AWS::SageMaker::Endpoint", "AWS::CloudFormation::Stack", "Custom::Anything"])
+@pytest.mark.parametrize(
+    "type_",
+    ["AWS::SageMaker::Endpoint", "AWS::CloudFormation::Stack", "Custom::Anything", "AWS::Budgets::BudgetsAction"],
+)
 def test_a_type_that_nobody_priced_is_named(aws: Templates, type_: str) -> None:
     spoilt = stacks(aws)
     plant(spoilt["DynoAgent-Service"], Hidden=(type_, {}))
@@ -336,6 +339,9 @@ def usd_of(type_: str, properties: dict[str, Any]) -> Decimal:
         ("AWS::CloudWatch::CompositeAlarm", {}, "0.50"),
         ("AWS::KMS::Key", {}, "1.00"),
         ("AWS::SecretsManager::Secret", {}, "0.40"),
+        ("AWS::Budgets::Budget", {}, "0"),
+        ("AWS::Logs::MetricFilter", {}, "0"),
+        ("AWS::Logs::QueryDefinition", {}, "0"),
     ],
 )
 def test_a_month_costs_what_the_list_says(type_: str, properties: dict[str, Any], usd: str) -> None:
