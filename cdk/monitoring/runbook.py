@@ -16,4 +16,9 @@ def link(runbook: str, section: str) -> str:
         runbook: The address of docs/runbook.md.
         section: One of its headings.
     """
-    return f"What to do: {runbook}#{anchor(section)}"
+    return f"What to do: {address(runbook, section)}"
+
+
+def address(runbook: str, section: str) -> str:
+    """The same without a word: where a section of `runbook` is read."""
+    return f"{runbook}#{anchor(section)}"
