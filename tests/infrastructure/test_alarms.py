@@ -17,6 +17,7 @@ from dyno.metrics import catalogue
 from tests.infrastructure import checks
 from tests.infrastructure.checks import Alarm
 from tests.infrastructure.template import Resource, Template, Templates, as_list, only, resources, text
+from tests.metric_math import computed
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 
@@ -109,26 +110,7 @@ def value(alarm: Alarm, known: Values) -> float | None:
     """What an alarm compares, by what its series say; None if there is nothing to compare."""
     if alarm.expression is None:
         return known["value"]
-    names = {name: known.get(name) for name in alarm.by_name}
-    as_python = re.sub(r"\bAND\b", "and", alarm.expression)
-    as_python = re.sub(r"\bIF\(", "_if(", as_python)
-    try:
-        result = eval(as_python, {"__builtins__": {}}, {**names, "_if": _if, "SUM": _sum, "FILL": _fill})
-    except TypeError:
-        return None  # of a series without points
-    return None if result is None else float(result)
-
-
-def _if(condition: bool, one: float, other: float) -> float:
-    return one if condition else other
-
-
-def _sum(series: list[float | None]) -> float:
-    return sum(each for each in series if each is not None)
-
-
-def _fill(series: float | None, with_: float) -> float:
-    return with_ if series is None else series
+    return computed(alarm.expression, {name: known.get(name) for name in alarm.by_name})
 
 
 def is_on(alarm: Alarm, known: Values) -> bool:

@@ -1,0 +1,46 @@
+"""What CloudWatch makes of metric math, as far as our alarms use it."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Value = float | None
+"""None: nothing was measured."""
+
+SPELT = {r"\bAND\b|&&": " and ", r"\bOR\b|\|\|": " or "}
+"""Its words in Python."""
+
+
+def computed(expression: str, known: Mapping[str, Value]) -> Value:
+    """
+    Metric math: it is nearly Python, so Python says.
+
+    Source:
+        CloudWatch User Guide, "Using math expressions with CloudWatch metrics": what is made of a value that is
+        missing is missing, but for FILL; SUM is of the others.
+    """
+    for theirs, ours in SPELT.items():
+        expression = re.sub(theirs, ours, expression)
+    functions = {"IF": _if, "FILL": _fill, "SUM": _sum}
+    try:
+        return _number(eval(expression, {"__builtins__": {}}, {**known, **functions}))
+    except TypeError:
+        return None
+
+
+def _if(condition: Value, then: Value, otherwise: Value) -> Value:
+    return then if condition else otherwise
+
+
+def _fill(value: Value, otherwise: float) -> Value:
+    return otherwise if value is None else value
+
+
+def _sum(values: list[Value]) -> Value:
+    measured = [value for value in values if value is not None]
+    return math.fsum(measured) if measured else None
+
+
+def _number(value: Any) -> Value:
+    return None if value is None else float(value)
