@@ -26,6 +26,16 @@ def site() -> Iterator[Site]:
     shutil.rmtree(instance.folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", params=("cloudwatch", "hybrid", "prometheus"))
+def strategy(request: pytest.FixtureRequest, site: Site) -> str:
+    """A monitoring strategy that is deployed now, over what was before; pytest runs all that take it one by one."""
+    name = str(request.param)
+    if site.process and site.process.poll() is None:
+        site.stop()
+    site.start("make", "run", f"STACK={site.instance.folder.name}", f"PORT={site.port}", f"STRATEGY={name}")
+    return name
+
+
 @pytest.fixture
 def user(site: Site) -> Iterator[httpx.Client]:
     with site.client("user") as client:

@@ -52,16 +52,23 @@ def free_port() -> int:
 
 @dataclass
 class Site:
-    """The stack in .run/test."""
+    """
+    The stack in .run/test.
+
+    Attributes:
+        started_at: When it was started last, in Unix time; what it logged from then on is this deployment's.
+    """
 
     instance: Instance
     port: int
     process: subprocess.Popen[str] | None = None
+    started_at: float = 0
     said: list[str] = field(default_factory=list)
 
     def start(self, *command: str) -> float:
         """Start it, by `command` if given, and wait until it says it is ready; seconds that took."""
         begun = time.monotonic()
+        self.started_at = time.time()
         run = ["--stack", self.instance.folder.name, "run", "--port", str(self.port)]
         self.process = subprocess.Popen(
             command or [sys.executable, "-m", "cdk.local", *run],
@@ -146,14 +153,19 @@ class Site:
         rows: int = self.sql("select count(*) from metrics where correlation_id = :id", id=correlation_id)[0][0]
         return rows
 
-    def record_lines(self) -> list[str]:
-        """Every record line the doors have logged."""
-        logs = aws.client("logs", self.deployed.aws_port)
+    @property
+    def call_log(self) -> str:
+        """The log group of the doors."""
         outputs = self.instance.read("outputs.json").values()
         [group] = {each["CallLogGroupName"] for each in outputs if "CallLogGroupName" in each}
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return str(group)
+
+    def record_lines(self) -> list[str]:
+        """Every line of a finished call the doors have logged."""
+        logs = aws.client("logs", self.deployed.aws_port)
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=self.call_log)
         messages = (event["message"] for page in pages for event in page["events"])
-        return [message for message in messages if '"dyno-call/1"' in message]
+        return [message for message in messages if '"record":"dyno-call/1"' in message]
 
     def ingest(self, lines: Iterable[str]) -> None:
         """Hand lines to the ingest function as the log subscription does."""

@@ -16,16 +16,6 @@ CARRIED: dict[str, set[str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=CARRIED)
-def strategy(request: pytest.FixtureRequest, site: Site) -> str:
-    """A strategy that is deployed now, over what was deployed before."""
-    name = str(request.param)
-    if site.process and site.process.poll() is None:
-        site.stop()
-    site.start("make", "run", f"STACK={site.instance.folder.name}", f"PORT={site.port}", f"STRATEGY={name}")
-    return name
-
-
 @pytest.fixture(scope="module")
 def calls(strategy: str, site: Site) -> list[dict[str, Any]]:
     """A booking and a refusal; their lines."""
