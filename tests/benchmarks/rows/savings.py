@@ -23,6 +23,7 @@ FACTS = f"""
     select roi_facts('UTC', 'roi-model/1', 'all', null, null, date_trunc('month', {AT})::date, {AT}::date,
                      {AT} - interval '30 days', {AT}, {AT}, null)
 """
+DYNOS = "select dyno_days('UTC', '2030-01-01', '2030-01-31', '2033-01-01Z')"
 ROWS = f"""
     select count(*) filter (where is_kept(status, created_at, cancelled_at)), count(*) filter (where shift_days > 0),
            count(distinct booked_by) filter (where created_at > {AT} - interval '30 days')
@@ -67,6 +68,7 @@ def _of_size(case: str, connection: Connection, effort: Effort) -> Iterator[Cont
         ("closed days alone", Role.FLOOR, FLOOR, 200),
         ("counts out of days", Role.OURS, COUNTS, 100),
         ("all facts of both reports", Role.OURS, FACTS, 20),
+        ("days of 400 dynos in a month", Role.OURS, DYNOS, 50),
         ("who is active", Role.OURS, f"select people({AT} - interval '30 days', {AT})", 100),
         ("all the past for conflicts, by night", Role.OURS, "select conflicts()", 20),
         ("counts out of bookings", Role.PEER, ROWS, 20),
