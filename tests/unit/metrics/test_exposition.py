@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from cdk.local import promtool
 from cdk.local.instance import LocalStackError
-from dyno.metrics import exposition, observed
+from dyno.metrics import exposition
 from dyno.metrics.catalogue import EARLIER, FAMILIES, UNITS, Kind
+from dyno.metrics.catalogue.naming import SCALES
 from dyno.metrics.form import FORMS, OPENMETRICS, TEXT, Form, wanted
 from dyno.metrics.model import LabActivity, ObservationTotal, SeriesTotal, Snapshot, Totals
 
@@ -308,7 +309,7 @@ def test_a_business_metric_is_named_as_prometheus_would_have_it(
 
 
 def test_every_unit_of_cloudwatch_that_is_one_has_a_base_unit() -> None:
-    assert set(UNITS) - observed._SCALES.keys() == {"Count", "None"}
+    assert set(UNITS) - SCALES.keys() == {"Count", "None"}
 
 
 def test_business_metrics_that_come_to_one_name_are_told_apart_for_good() -> None:

@@ -1,48 +1,13 @@
-"""Business metrics as families of Prometheus: their names and their base units."""
+"""Business metrics as families of Prometheus."""
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 from zlib import crc32
 
-from dyno.metrics.catalogue import Family, Kind
+from dyno.metrics.catalogue import Family, Kind, naming
 from dyno.metrics.model import ObservationTotal
-
-PREFIX = "dyno_business_"
-
-_BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_TOTALS = re.compile(r"(_total)+\Z")
-
-
-class _Scale(NamedTuple):
-    """A unit in terms of its base unit: so many times it, divided by so many."""
-
-    base: str
-    times: int = 1
-    by: int = 1
-
-
-def _sizes() -> Iterator[tuple[str, _Scale]]:
-    for thousands, prefix in enumerate(("", "kilo", "mega", "giga", "tera")):
-        for what, of_a_byte in (("bytes", 1), ("bits", 8)):
-            unit = f"{prefix}{what}".capitalize()
-            yield unit, _Scale("bytes", 1000**thousands, of_a_byte)
-            yield f"{unit}/Second", _Scale("bytes_per_second", 1000**thousands, of_a_byte)
-
-
-_SCALES: Mapping[str, _Scale] = {
-    "Seconds": _Scale("seconds"),
-    "Milliseconds": _Scale("seconds", 1, 1_000),
-    "Microseconds": _Scale("seconds", 1, 1_000_000),
-    "Percent": _Scale("ratio", 1, 100),
-    "Count/Second": _Scale("per_second"),
-    **dict(_sizes()),
-}
-"""CloudWatch's units; what is counted, or has another, is shown as it is."""
-
-_AS_IT_IS = _Scale("")
 
 
 class _Key(NamedTuple):
@@ -71,7 +36,7 @@ def observed(totals: Sequence[ObservationTotal]) -> dict[Family, list[tuple[dict
 
 
 def _in_base_units(total: ObservationTotal) -> float:
-    scale = _SCALES.get(total.unit, _AS_IT_IS)
+    scale = naming.scale(total.unit)
     return total.value * scale.times / scale.by
 
 
@@ -84,7 +49,7 @@ def _family(key: _Key, bases: Mapping[str, int]) -> Family:
     if bases[base] > 1 or _is_birthday(base, bases):
         base = _base(key, f"_{crc32(' '.join(key).encode()):08x}")
     suffix = "_total" if key.kind is Kind.COUNTER else ""
-    return Family(f"{PREFIX}{base}{suffix}", key.kind, f"{key.name}, as it was recorded.")
+    return Family(f"{naming.PREFIX}{base}{suffix}", key.kind, f"{key.name}, as it was recorded.")
 
 
 def _is_birthday(base: str, bases: Collection[str]) -> bool:
@@ -93,7 +58,4 @@ def _is_birthday(base: str, bases: Collection[str]) -> bool:
 
 
 def _base(key: _Key, mark: str = "") -> str:
-    """The name in OpenMetrics, but for the prefix; `mark` comes before the unit, which must be last."""
-    words = _TOTALS.sub("", _BETWEEN_WORDS.sub("_", key.name).lower())
-    unit = _SCALES.get(key.unit, _AS_IT_IS).base
-    return f"{words.removesuffix(f'_{unit}')}{mark}{unit and f'_{unit}'}"
+    return naming.base(key.name, key.unit, mark)
