@@ -8,6 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cdk.monitoring.alarms import Functions, Rule, rules
+from cdk.monitoring.prometheus.alerts import alerts
+from cdk.monitoring.prometheus.promql import window
+from cdk.monitoring.prometheus.recordings import recordings
 from cdk.monitoring.queries import SAVED
 from cdk.monitoring.runbook import anchor
 from cdk.options import Strategy
@@ -97,13 +100,25 @@ def _families() -> Iterator[str]:
         yield _row(f"`{family.name}`", family.kind, ", ".join(family.labels), family.help)
 
 
+def _recordings() -> Iterator[str]:
+    yield from _head("series", "says", "expression")
+    for each in recordings():
+        yield _row(f"`{each.name}`", each.says, f"`{each.expression}`")
+
+
+def _alerts() -> Iterator[str]:
+    yield from _head("alert", "says", "is on while there is", "for", "severity", "what to do")
+    for each in alerts():
+        for_ = window(each.for_s) if each.for_s else "at once"
+        yield _row(f"`{each.name}`", each.says, f"`{each.expression}`", for_, each.severity, _section(each.section))
+
+
 def _alarms() -> Iterator[str]:
     yield from _head("alarm", "says", "is on while", *Strategy, "what to do")
     for rule, strategies in _by_strategy().values():
-        section = f"[{rule.section}](runbook.md#{anchor(rule.section)})"
         marks = [_mark(strategy in strategies) for strategy in Strategy]
         urgent = "; urgent" if rule.incident else ""
-        yield _row(f"`{rule.name}`", rule.says, f"{rule.condition}{urgent}", *marks, section)
+        yield _row(f"`{rule.name}`", rule.says, f"{rule.condition}{urgent}", *marks, _section(rule.section))
 
 
 def _by_strategy() -> Mapping[str, tuple[Rule, set[Strategy]]]:
@@ -128,6 +143,10 @@ def _selector(family: Family, matching: Iterable[tuple[str, str]]) -> str:
     return f"{family.name}{{{labels}}}" if labels else family.name
 
 
+def _section(heading: str) -> str:
+    return f"[{heading}](runbook.md#{anchor(heading)})"
+
+
 def _head(*cells: str) -> tuple[str, str]:
     return _row(*cells), _row(*("---" for _ in cells))
 
@@ -147,6 +166,8 @@ TABLES: Mapping[str, Callable[[], Iterable[str]]] = {
     "business": _business,
     "aws": _aws,
     "families": _families,
+    "recordings": _recordings,
+    "alerts": _alerts,
     "alarms": _alarms,
     "queries": _queries,
 }

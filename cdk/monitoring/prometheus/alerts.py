@@ -48,6 +48,11 @@ class Alert:
     for_s: int = 0
     urgent: bool = False
 
+    @property
+    def severity(self) -> str:
+        """Whether somebody is to be called, or finds it in the morning."""
+        return "page" if self.urgent else "ticket"
+
 
 def alerts() -> list[Alert]:
     """Every alert; what both sides watch has the name of the alarm in CloudWatch."""

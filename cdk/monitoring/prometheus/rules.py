@@ -30,7 +30,7 @@ def _alerting(alert: Alert, runbook: str) -> dict[str, Any]:
         "alert": alert.name,
         "expr": alert.expression,
         **({"for": window(alert.for_s)} if alert.for_s else {}),
-        "labels": {"severity": "page" if alert.urgent else "ticket"},
+        "labels": {"severity": alert.severity},
         "annotations": {
             "summary": alert.says,
             "description": alert.detail,
