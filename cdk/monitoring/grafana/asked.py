@@ -2,7 +2,15 @@
 
 from cdk.monitoring.prometheus.alerts import BOOKINGS, JOB
 from cdk.monitoring.prometheus.promql import labels, share, window
-from cdk.monitoring.prometheus.recordings import CALLS_RATE, LATELY, OUTCOMES_RATE, counted, of_calls, quantile
+from cdk.monitoring.prometheus.recordings import (
+    CALLS_RATE,
+    LATELY,
+    OUTCOMES_RATE,
+    counted,
+    of_calls,
+    quantile,
+    recordings,
+)
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import CallMetric, Family, Kind
 from dyno.metrics.catalogue.watching import Burn
@@ -71,20 +79,24 @@ def age(family: Family) -> str:
 
 
 def of_family(family: Family) -> str:
-    """What is to be seen of any family."""
+    """What is to be seen of any family, by what is recorded of it if something is."""
     by = f"sum by ({', '.join(family.labels)})" if family.labels else "sum"
     match family.kind:
         case Kind.COUNTER:
-            return f"{by} (rate({family.name}[$__rate_interval]))"
+            return _recorded(counted(family, f"rate{LATELY}")) or f"{by} (rate({family.name}[$__rate_interval]))"
         case Kind.HISTOGRAM:
-            buckets = ", ".join((*family.labels, "le"))
-            return f"histogram_quantile(0.95, sum by ({buckets}) (rate({family.name}_bucket[$__rate_interval])))"
+            buckets = f"sum by ({', '.join((*family.labels, 'le'))}) (rate({family.name}_bucket[$__rate_interval]))"
+            return _recorded(quantile(family, 95)) or f"histogram_quantile(0.95, {buckets})"
     return now(family)
 
 
 def legend(family: Family) -> str:
     """What tells the series of a family apart."""
     return ".".join(f"{{{{{label}}}}}" for label in family.labels) or family.help.rstrip(".")
+
+
+def _recorded(name: str) -> str | None:
+    return name if name in {each.name for each in recordings()} else None
 
 
 def _within(series: str, days: str) -> str:
