@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from cdk.monitoring.prometheus.config import RULES_FILE, config
+from cdk.monitoring.grafana import provisioning
+from cdk.monitoring.prometheus.config import RULES_FILE, config, placeholder
 from cdk.monitoring.prometheus.rules import rules
 
 SCRIPT = "content.sh"
 PREPARE = "scripts/prepare.sh"
 
 _SCRIPTS = Path(__file__).parent / "scripts"
-_GRAFANA = Path(__file__).parents[1] / "grafana"
 _PLACEHOLDER = re.compile(r"@([A-Z][A-Z_]+)@")
 
 _HEAD = """\
@@ -26,6 +26,7 @@ _HEAD = """\
 # Writes what the monitoring task reads below $CONTENT_HOME, then has it prepared for who reads it.
 set -eu
 umask 022
+: "${{CONTENT_HOME:=/content}}"
 
 missing=
 for name in {variables}; do
@@ -37,7 +38,7 @@ if [ -n "$missing" ]; then
   exit 1
 fi
 
-mkdir -p "${{CONTENT_HOME:=/content}}"
+mkdir -p "$CONTENT_HOME"
 cd "$CONTENT_HOME"
 export CONTENT_HOME="$PWD"
 mkdir -p {folders}
@@ -55,8 +56,8 @@ def files(*, runbook: str = "docs/runbook.md", remote_write: bool = False) -> di
     found = {
         "prometheus/prometheus.yml": _yaml(config(remote_write=remote_write)),
         f"prometheus/{RULES_FILE}": _yaml(rules(runbook)),
-        **_read(_SCRIPTS, "*.sh", "scripts"),
-        **_read(_GRAFANA / "rendered", "*.json", "grafana/dashboards"),
+        **{f"scripts/{path.name}": path.read_text() for path in _SCRIPTS.glob("*.sh")},
+        **provisioning.files(runbook, placeholder("CONTENT_HOME")),
     }
     return dict(sorted(found.items()))
 
@@ -108,10 +109,6 @@ def _written(path: str, text: str, end: str) -> str:
         return f"cat > {path} <<'{end}'\n{text}{end}"
     filled = _PLACEHOLDER.sub(r"${\1}", re.sub(r"([\\$`])", r"\\\1", text))
     return f"cat > {path} <<{end}\n{filled}{end}"
-
-
-def _read(folder: Path, pattern: str, below: str) -> dict[str, str]:
-    return {f"{below}/{path.name}": path.read_text() for path in folder.glob(pattern)}
 
 
 def _yaml(content: dict[str, Any]) -> str:
