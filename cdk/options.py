@@ -1,8 +1,10 @@
 """What a deployment may choose, read from the CDK context (`cdk deploy -c key=value`) and checked at once."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -12,6 +14,9 @@ T = TypeVar("T")
 
 LOG_LINGERS_DAYS = 7
 """CloudWatch Logs takes its time to delete what has expired, and shows it until then."""
+
+LEAST_PREFIX_BITS = 8
+"""Of the addresses that a load balancer without a certificate admits: a larger network is as good as everybody."""
 
 Context = Mapping[str, Any]
 
@@ -34,6 +39,13 @@ class Tracing(StrEnum):
     XRAY = "xray"
     OTEL = "otel"
     OFF = "off"
+
+
+class RemoteWrite(StrEnum):
+    """Where Prometheus sends a copy of its samples; managed is an Amazon Managed Prometheus of the deployment's own."""
+
+    OFF = "off"
+    MANAGED = "managed"
 
 
 class StageName(StrEnum):
@@ -62,6 +74,12 @@ class Options:
         runbook: Where docs/runbook.md is read, for the links in alarms: an address, or its path in the project.
         monthly_budget: USD that the whole account may cost a month, before the topic hears of it; None for no budget.
         access_logs: Whether the gateway logs every request; it sets the account's CloudWatch role in the region.
+        load_balancer: Whether one stands in front of Prometheus and Grafana; read from `alb`. This and the next five
+            mean nothing under cloudwatch.
+        certificate: ARN of its certificate in ACM; empty for HTTP.
+        monitoring_domain: The certificate's host name, by which people find both.
+        monitoring_cidr: Addresses that it admits; empty for all, which takes a certificate.
+        shell: Whether commands run and ports are forwarded in the task by ECS Exec; read from `exec`.
         log_retention_days: How long log groups keep lines; never longer than the metrics table keeps rows.
     """
 
@@ -79,6 +97,12 @@ class Options:
     runbook: str
     monthly_budget: int | None
     access_logs: bool
+    load_balancer: bool
+    certificate: str
+    monitoring_domain: str
+    monitoring_cidr: str
+    remote_write: RemoteWrite
+    shell: bool
     lab_time_zone: str
     horizon_days: int
     max_days: int
@@ -94,6 +118,8 @@ class Options:
             WrongOptionError: A value that cannot be deployed.
         """
         read = _Reader(context).read
+        # Without either a load balancer would be for nobody or for everybody.
+        balanced = "on" if context.get("certificate") or context.get("monitoring_cidr") else "off"
         return cls(
             name=read("name", _name, "DynoAgent"),
             stage=read("stage", StageName, "aws"),
@@ -109,6 +135,12 @@ class Options:
             runbook=read("runbook", str, "docs/runbook.md"),
             monthly_budget=read("monthly_budget", _budget, "100"),
             access_logs=read("access_logs", _switch, "on"),
+            load_balancer=read("alb", _switch, balanced),
+            certificate=read("certificate", _certificate, ""),
+            monitoring_domain=read("monitoring_domain", _host, ""),
+            monitoring_cidr=read("monitoring_cidr", _network, ""),
+            remote_write=read("remote_write", RemoteWrite, "off"),
+            shell=read("exec", _switch, "off"),
             lab_time_zone=read("lab_time_zone", _time_zone, "UTC"),
             horizon_days=read("horizon_days", int, "1825"),
             max_days=read("max_days", int, "180"),
@@ -130,6 +162,21 @@ class Options:
                 "tracing=otel needs -c otel_layer=<ARN of a layer>, as AWS's own (ADOT) for arm64 in the region: "
                 "the functions' layers bring no OpenTelemetry, and without it nothing is traced"
             )
+        self._check_load_balancer()
+
+    def _check_load_balancer(self) -> None:
+        if bool(self.certificate) != bool(self.monitoring_domain):
+            raise WrongOptionError(
+                "certificate and monitoring_domain go together: people find both by the certificate's host name"
+            )
+        narrowed = self.certificate or self.monitoring_cidr
+        if self.load_balancer and not narrowed:
+            raise WrongOptionError(
+                "alb=on needs -c monitoring_cidr=<the addresses it admits, as 203.0.113.0/24>, or -c certificate=<ARN> "
+                "with -c monitoring_domain=<host>, which lets people sign in from anywhere"
+            )
+        if narrowed and not self.load_balancer:
+            raise WrongOptionError("certificate, monitoring_domain and monitoring_cidr are a load balancer's: alb=off")
 
 
 @dataclass(frozen=True)
@@ -170,6 +217,24 @@ def _log_retention(text: str) -> int:
     if int(text) not in RETENTION:
         raise ValueError(f"CloudWatch Logs keeps lines for {', '.join(map(str, RETENTION))} days")
     return int(text)
+
+
+def _certificate(text: str) -> str:
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+", text):
+        raise ValueError("a certificate is given by its ARN in ACM, of the deployment's region")
+    return text
+
+
+def _host(text: str) -> str:
+    if text and not re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", text):
+        raise ValueError("a host name in lower case, without scheme or path, as watch.example.com")
+    return text
+
+
+def _network(text: str) -> str:
+    if text and IPv4Network(text).prefixlen < LEAST_PREFIX_BITS:
+        raise ValueError(f"that is as good as everybody; a network has /{LEAST_PREFIX_BITS} at least")
+    return text
 
 
 def _time_zone(text: str) -> str:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from cdk.app import build
-from cdk.options import Options, StageName, Strategy, Tracing, WrongOptionError
+from cdk.options import Options, RemoteWrite, StageName, Strategy, Tracing, WrongOptionError
 
 ADOT = "arn:aws:lambda:eu-central-1:901920570463:layer:aws-otel-python-arm64-ver-1-32-0:2"
+
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"
 
 
 def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
@@ -17,6 +19,25 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
     assert options.tracing is Tracing.XRAY
     assert options.reserved_concurrency is None
     assert options.access_logs
+    assert (options.load_balancer, options.shell, options.remote_write) == (False, False, RemoteWrite.OFF)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "balanced"),
+    [
+        ({"monitoring_cidr": "203.0.113.0/24"}, True),
+        ({"certificate": CERTIFICATE, "monitoring_domain": "watch.example.com"}, True),
+        ({"alb": "on", "monitoring_cidr": "203.0.113.7/32"}, True),
+        ({"alb": "off"}, False),
+    ],
+)
+def test_a_load_balancer_is_there_if_it_is_said_who_may_come_by_it(chosen: dict[str, str], balanced: bool) -> None:
+    assert Options.from_context(chosen).load_balancer is balanced
+
+
+def test_saying_who_may_come_by_no_load_balancer_is_refused() -> None:
+    with pytest.raises(WrongOptionError, match="alb=off"):
+        Options.from_context({"alb": "off", "monitoring_cidr": "203.0.113.0/24"})
 
 
 @pytest.mark.parametrize(
@@ -33,6 +54,17 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
         ("metrics_retention_days", "36", "30 and 7 days"),
         ("otel_layer", ADOT, "tracing=xray"),
         ("tracing", "otel", "-c otel_layer=<ARN of a layer>"),
+        ("alb", "on", "-c monitoring_cidr=<"),
+        ("certificate", CERTIFICATE, "go together"),
+        ("certificate", "arn:aws:iam::123456789012:server-certificate/mine", "ARN in ACM"),
+        ("monitoring_domain", "https://watch.example.com/", "without scheme"),
+        ("monitoring_domain", "watch.example.com", "go together"),
+        ("monitoring_cidr", "0.0.0.0/0", "everybody"),
+        ("monitoring_cidr", "128.0.0.0/1", "everybody"),
+        ("monitoring_cidr", "203.0.113.7/24", "host bits"),
+        ("monitoring_cidr", "::/0", "::/0"),
+        ("remote_write", "thanos", "one of off, managed"),
+        ("exec", "perhaps", "perhaps"),
     ],
 )
 def test_a_wrong_choice_is_refused_with_what_would_do(key: str, value: str, said: str) -> None:
