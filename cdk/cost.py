@@ -13,7 +13,7 @@ from cdk.app import build
 from cdk.bill.bill import Bill, bill
 from cdk.bill.inventory import Templates, UnpricedError
 from cdk.bill.notice import templates
-from cdk.bill.report import chart, document, missing, tables
+from cdk.bill.report import chart, document, tables
 from cdk.bill.traffic import Traffic
 from cdk.options import Strategy, WrongOptionError
 
@@ -69,8 +69,6 @@ def _show(bills: Sequence[Bill]) -> None:
     console.print(tables(bills))
     for line in chart(bills):
         console.print(line)
-    if left_out := missing(bills):
-        console.print(left_out)
 
 
 def _choice(text: str) -> tuple[str, str]:

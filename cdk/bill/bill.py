@@ -16,6 +16,7 @@ from cdk.options import Strategy
 from dyno.metrics import catalogue
 
 PRICED: Mapping[str, Callable[[WatchingPricing, Resource], Iterator[Item]]] = {
+    "AWS::APS::Workspace": WatchingPricing.workspace,
     "AWS::ApiGateway::RestApi": WatchingPricing.rest_api,
     "AWS::ApiGateway::Stage": WatchingPricing.api_stage,
     "AWS::CloudWatch::Alarm": WatchingPricing.alarm,

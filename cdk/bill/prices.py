@@ -80,3 +80,6 @@ FARGATE_MEMORY = {"ARM64": _price("0.00356", "GB-h arm64"), "X86_64": _price("0.
 
 EFS_STORAGE = _price("0.30", "GB-month")
 EFS_THROUGHPUT = _price("6.00", "MB/s provisioned")
+
+MANAGED_SAMPLES = _price("0.09", "M samples")
+MANAGED_STORAGE = _price("0.03", "GB-month")

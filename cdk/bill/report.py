@@ -12,8 +12,6 @@ from cdk.bill.inventory import Group
 from cdk.bill.prices import AS_OF, REGION
 
 BAR_COLUMNS = 48
-NO_FARGATE = "The templates hold no Prometheus: whoever runs one pays for it besides."
-PROMETHEUS_RUNS_ON = "AWS::ECS::TaskDefinition"
 
 
 def summary(bill: Bill) -> str:
@@ -57,13 +55,6 @@ def chart(bills: Sequence[Bill]) -> Iterator[Text]:
 def document(bills: Sequence[Bill]) -> dict[str, Any]:
     """The bills item by item, for JSON; money and quantities as text, digit for digit."""
     return {"prices_as_of": AS_OF.isoformat(), "region": REGION, "bills": [_document(bill) for bill in bills]}
-
-
-def missing(bills: Sequence[Bill]) -> str | None:
-    """What a bill of the templates alone leaves out; None if nothing."""
-    scraped = [bill for bill in bills if bill.traffic.scrapes(bill.strategy)]
-    runs = all(any(free.type == PROMETHEUS_RUNS_ON for free in bill.free) for bill in scraped)
-    return None if runs else NO_FARGATE
 
 
 def _document(bill: Bill) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class Traffic:
         other_log_gb: What any other log group takes in: nights, deployments, rejected packets, the database.
         scrapes_per_minute: By one Prometheus, under the strategies that have one; every 30 s. The shortest window of an
             alarm is a minute, for which two points are enough; Prometheus' usual 15 s would cost twice as much.
+        samples_per_scrape: What Prometheus sends on, where it is told to: each line of the text, and twice as many that
+            it records from them, if each of ten methods was called.
         awake_hours: When people work, and the nightly runs: 22 days of 9 hours, 31 nights of 20 minutes.
         share_off_hours: Of requests, those that find the database asleep; each keeps it awake for five minutes.
         database_ms_per_request: One ACU's time for a booking, its rules and history.
@@ -68,6 +70,7 @@ class Traffic:
     access_log_bytes: Decimal = Decimal(450)
     other_log_gb: Decimal = Decimal("0.05")
     scrapes_per_minute: Decimal = Decimal(2)
+    samples_per_scrape: Decimal = Decimal(1_000)
     awake_hours: Decimal = Decimal(210)
     share_off_hours: Decimal = Decimal("0.01")
     database_ms_per_request: Decimal = Decimal(10)

@@ -19,6 +19,9 @@ FOREVER_MONTHS = 120
 
 CPU_UNITS = 1024
 
+SAMPLE_BYTES, MANAGED_MONTHS = Decimal(2), Decimal(5)
+"""Of Amazon Managed Prometheus: the most that it counts for a sample, and how long it keeps one."""
+
 
 class WatchingPricing(Pricing):
     """The same deployment's usage, for the types that watch it."""
@@ -74,10 +77,19 @@ class WatchingPricing(Pricing):
             yield monitoring(service, "addresses", tasks * HOURS, prices.PUBLIC_ADDRESS)
 
     def file_system(self, system: Resource) -> Iterator[Item]:
-        """What it holds, and the throughput that is reserved."""
+        """What it holds, and the throughput that is reserved; bursts are free, elastic throughput is not."""
+        if system.properties.get("ThroughputMode") == "elastic":
+            raise system.unpriced("elastic throughput")
         yield monitoring(system, "files", self.traffic.volume_gb, prices.EFS_STORAGE)
         throughput = system.number("ProvisionedThroughputInMibps", 0)
         yield monitoring(system, "throughput", throughput, prices.EFS_THROUGHPUT)
+
+    def workspace(self, workspace: Resource) -> Iterator[Item]:
+        """Of a managed Prometheus: the samples that are sent to it, and kept."""
+        samples = self.traffic.scrapes(self.strategy) * self.traffic.samples_per_scrape
+        yield monitoring(workspace, "samples", samples / MILLION, prices.MANAGED_SAMPLES)
+        kept = samples * SAMPLE_BYTES * MANAGED_MONTHS / GIGA
+        yield monitoring(workspace, "samples kept", kept, prices.MANAGED_STORAGE)
 
     def load_balancer(self, balancer: Resource) -> Iterator[Item]:
         """Hours, use, and an address per zone if it faces the internet."""

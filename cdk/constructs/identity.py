@@ -21,6 +21,7 @@ class Identity(Construct):
     Attributes:
         web: The client people's tokens are for.
         scraper: The client of Prometheus; it may scrape and nothing else.
+        domain: Where people and machines are given tokens.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -31,7 +32,7 @@ class Identity(Construct):
         metrics = self.pool.add_resource_server("Metrics", identifier="metrics", scopes=[READ_METRICS])
         self.scrape_scope = cognito.OAuthScope.resource_server(metrics, READ_METRICS)
         self.scraper = self._scraper()
-        self._domain = self.pool.add_domain(
+        self.domain = self.pool.add_domain(
             "Domain",
             # Prefixes are shared by the whole region's customers; a stack's id is in nobody else's.
             cognito_domain=cognito.CognitoDomainOptions(
@@ -47,7 +48,7 @@ class Identity(Construct):
     @property
     def token_url(self) -> str:
         """Where a machine exchanges its client secret for a token."""
-        return f"{self._domain.base_url()}/oauth2/token"
+        return f"{self.domain.base_url()}/oauth2/token"
 
     def _pool(self) -> cognito.UserPool:
         pool = cognito.UserPool(

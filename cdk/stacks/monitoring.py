@@ -1,6 +1,7 @@
-"""What is watched: the CloudWatch dashboard, its alarms, the month's budget, and what the logs are asked."""
+"""What is watched, and by what: dashboard, alarms, budget, saved queries, and maybe Prometheus and Grafana."""
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Aws, CfnOutput, Stack
+from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
 from cdk.constructs.alerts import Alerts
@@ -8,11 +9,12 @@ from cdk.constructs.budget import Budget
 from cdk.constructs.dashboard import Dashboard
 from cdk.constructs.log_metrics import LogMetrics, SavedQueries
 from cdk.constructs.tracking import metrics_namespace
+from cdk.constructs.watchtower import Scraped, Watchtower
 from cdk.monitoring.alarms import rules
 from cdk.monitoring.platform import Platform
 from cdk.monitoring.queries import SAVED, Log
 from cdk.monitoring.widgets import Widgets
-from cdk.options import Options
+from cdk.options import Options, Strategy
 from cdk.stacks.data import DataStack
 from cdk.stacks.service import ServiceStack
 from dyno.metrics import catalogue
@@ -59,6 +61,43 @@ class MonitoringStack(Stack):
         )
         CfnOutput(self, "DashboardUrl", value=dashboard.url)
         CfnOutput(self, "AlarmTopicArn", value=alerts.topic.topic_arn)
+        _keep_exports(data, service)
+        if options.monitoring is not Strategy.CLOUDWATCH:
+            self._watch_by_prometheus(options, data, service)
+
+    def _watch_by_prometheus(self, options: Options, data: DataStack, service: ServiceStack) -> None:
+        tower = Watchtower(
+            self, "Watchtower", options=options, scraped=_scraped(service.api.rest), identity=data.identity
+        )
+        CfnOutput(self, "GrafanaUrl", value=tower.addresses.grafana_url)
+        CfnOutput(self, "PrometheusUrl", value=tower.addresses.prometheus_url)
+        CfnOutput(self, "GrafanaSecretArn", value=tower.password.secret_arn)
+        CfnOutput(self, "HowToReachGrafana", value=tower.how_to_reach)
+
+
+def _keep_exports(data: DataStack, service: ServiceStack) -> None:
+    """
+    Export whatever the watchtower imports, under every strategy.
+
+    Back to cloudwatch the other stacks are deployed first, and could not drop an export that is still imported.
+    """
+    identity, rest = data.identity, service.api.rest
+    for value in (
+        identity.pool.user_pool_id,
+        identity.pool.user_pool_arn,
+        identity.scraper.user_pool_client_id,
+        identity.domain.domain_name,
+    ):
+        data.export_value(value)
+    for value in (rest.rest_api_id, rest.deployment_stage.stage_name):
+        service.export_value(value)
+
+
+def _scraped(rest: apigateway.RestApi) -> Scraped:
+    return Scraped(
+        host=f"{rest.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}",
+        path=f"/{rest.deployment_stage.stage_name}/metrics/prometheus",
+    )
 
 
 def _platform(options: Options, data: DataStack, service: ServiceStack) -> Platform:

@@ -45,7 +45,9 @@ HARMLESS_NAMES = {
 }
 
 STATEFUL = {
+    "AWS::APS::Workspace",
     "AWS::Cognito::UserPool",
+    "AWS::EFS::FileSystem",
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",
     "AWS::S3::Bucket",
@@ -160,6 +162,16 @@ def ways_out(template: Template) -> list[str]:
     return findings
 
 
+def joined_networks(template: Template) -> list[str]:
+    """What is part of another stack's network, or leads there."""
+    return [
+        name
+        for name, r in template["Resources"].items()
+        if r["Type"].startswith(("AWS::EC2::", "AWS::ECS::Service", "AWS::EFS::MountTarget"))
+        and (set(_imports(r)) or "Peering" in r["Type"] or "TransitGateway" in r["Type"])
+    ]
+
+
 def fixed_names(template: Template) -> list[str]:
     """Physical names written out, which a second deployment could not have."""
     return [
@@ -199,6 +211,8 @@ def not_encrypted(template: Template) -> list[str]:
     for name, r in template["Resources"].items():
         given = r.get("Properties", {})
         if r["Type"] == "AWS::RDS::DBCluster" and given.get("StorageEncrypted") is not True:
+            findings.append(name)
+        if r["Type"] == "AWS::EFS::FileSystem" and given.get("Encrypted") is not True:
             findings.append(name)
         if r["Type"] == "AWS::SNS::Topic" and "KmsMasterKeyId" not in given:
             findings.append(name)

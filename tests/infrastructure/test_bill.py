@@ -17,7 +17,7 @@ from cdk.bill.bill import PRICED, Bill, bill
 from cdk.bill.board import Board
 from cdk.bill.free import FREE
 from cdk.bill.inventory import Group, Resource, UnpricedError
-from cdk.bill.report import chart, document, missing, summary, tables
+from cdk.bill.report import chart, document, summary, tables
 from cdk.bill.series import series
 from cdk.bill.traffic import HOURS, SECONDS, Traffic, traced
 from cdk.constructs.dashboard import SHOWN
@@ -26,6 +26,7 @@ from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
 from tests.house.test_series import count, sources
 from tests.infrastructure.template import Template, Templates, only, resources
+from tests.infrastructure.test_watchtower import EVERYTHING, HTTPS
 
 ROOT = Path(__file__).parents[2]
 DAY_TO_DAY = Traffic()
@@ -50,24 +51,10 @@ def plant(template: Template, **resources: tuple[str, dict[str, Any]]) -> None:
         template["Resources"][name] = {"Type": type_, "Properties": properties}
 
 
-def plant_prometheus(made: Stacks, *, tasks: int = 1, balancer: bool = True) -> None:
-    """Prometheus and Grafana on one small task, as such are deployed."""
-    task = {"Cpu": "512", "Memory": "1024", "RuntimePlatform": {"CpuArchitecture": "ARM64"}}
-    network = {"AwsvpcConfiguration": {"AssignPublicIp": "ENABLED", "Subnets": ["a", "b"]}}
-    service = {"DesiredCount": tasks, "TaskDefinition": {"Ref": "Task"}, "NetworkConfiguration": network}
-    plant(
-        made["DynoAgent-Monitoring"],
-        Cluster=("AWS::ECS::Cluster", {}),
-        Task=("AWS::ECS::TaskDefinition", task),
-        Service=("AWS::ECS::Service", service),
-        Files=("AWS::EFS::FileSystem", {"Encrypted": True}),
-    )
-    if balancer:
-        plant(
-            made["DynoAgent-Monitoring"],
-            Balancer=("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Subnets": ["a", "b"]}),
-            Listener=("AWS::ElasticLoadBalancingV2::Listener", {"Protocol": "HTTPS"}),
-        )
+def double(made: Stacks) -> Stacks:
+    """The same with a second task."""
+    only(made["DynoAgent-Monitoring"], "AWS::ECS::Service")["Properties"]["DesiredCount"] = 2
+    return made
 
 
 def test_watching_stays_within_its_budget(each: Templates, strategy: str) -> None:
@@ -75,33 +62,34 @@ def test_watching_stays_within_its_budget(each: Templates, strategy: str) -> Non
 
 
 @pytest.mark.parametrize("strategy_with", ["prometheus", "hybrid"])
-def test_a_prometheus_with_a_balancer_fits_and_a_second_task_does_not(
-    strategy_with: str, deployment: Callable[..., Templates]
+@pytest.mark.parametrize(
+    ("chosen", "budgets"), [({}, BUDGET_USD), (HTTPS, BUDGET_WITH_BALANCER_USD)], ids=["no way in", "https"]
+)
+def test_one_task_fits_and_a_second_one_does_not(
+    strategy_with: str, chosen: dict[str, str], budgets: dict[str, int], deployment: Callable[..., Templates]
 ) -> None:
-    one, two = (stacks(deployment(monitoring=strategy_with)) for _ in range(2))
-    plant_prometheus(one)
-    plant_prometheus(two, tasks=2)
+    made = deployment(monitoring=strategy_with, **chosen)
 
-    assert not over(bill(one, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_WITH_BALANCER_USD)
-    assert over(bill(two, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_WITH_BALANCER_USD)
+    one, two = (bill(each, DAY_TO_DAY, Strategy(strategy_with)) for each in (stacks(made), double(stacks(made))))
+
+    assert not over(one, budgets)
+    assert over(two, budgets)
 
 
-@pytest.mark.parametrize("strategy_with", ["prometheus", "hybrid"])
-def test_a_prometheus_without_a_balancer_fits_and_a_second_task_does_not(
-    strategy_with: str, deployment: Callable[..., Templates]
-) -> None:
-    one, two = (stacks(deployment(monitoring=strategy_with)) for _ in range(2))
-    plant_prometheus(one, balancer=False)
-    plant_prometheus(two, tasks=2, balancer=False)
+def test_what_a_watchtower_is_made_of_is_paid_for(deployment: Callable[..., Templates]) -> None:
+    without, with_one = (
+        bill(stacks(made), DAY_TO_DAY, Strategy.HYBRID)
+        for made in (deployment(monitoring="cloudwatch"), deployment(**EVERYTHING))
+    )
 
-    assert not over(bill(one, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_USD)
-    assert over(bill(two, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_USD)
+    assert {item.what for item in with_one.items} - {item.what for item in without.items} == {
+        *("processors", "memory", "addresses", "files", "throughput"),
+        *("load balancer", "its use", "its addresses", "samples", "samples kept"),
+    }
 
 
 def test_a_nat_gateway_would_be_over_every_budget(each: Templates, strategy: str) -> None:
     spoilt = stacks(each)
-    if strategy != "cloudwatch":
-        plant_prometheus(spoilt)
     plant(spoilt["DynoAgent-Data"], Nat=("AWS::EC2::NatGateway", {}), Address=("AWS::EC2::EIP", {}))
 
     assert over(bill(spoilt, DAY_TO_DAY, Strategy(strategy)), BUDGET_WITH_BALANCER_USD)
@@ -333,6 +321,8 @@ def usd_of(type_: str, properties: dict[str, Any]) -> Decimal:
         ("AWS::EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b"]}, "14.60"),
         ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal"}, "17.01"),
         ("AWS::EFS::FileSystem", {"ProvisionedThroughputInMibps": 2}, "12.30"),
+        ("AWS::EFS::FileSystem", {"ThroughputMode": "bursting"}, "0.30"),
+        ("AWS::APS::Workspace", {}, "7.91"),
         ("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"}, "3.00"),
         ("AWS::CloudWatch::Alarm", {"Period": 300}, "0.10"),
         ("AWS::CloudWatch::Alarm", {"Period": 10}, "0.30"),
@@ -346,6 +336,11 @@ def usd_of(type_: str, properties: dict[str, Any]) -> Decimal:
 )
 def test_a_month_costs_what_the_list_says(type_: str, properties: dict[str, Any], usd: str) -> None:
     assert usd_of(type_, properties) == Decimal(usd)
+
+
+def test_throughput_that_is_paid_by_the_byte_is_named() -> None:
+    with pytest.raises(UnpricedError, match=r"elastic throughput.*AWS::EFS::FileSystem It"):
+        usd_of("AWS::EFS::FileSystem", {"ThroughputMode": "elastic"})
 
 
 def looking_at(*entries: dict[str, Any]) -> dict[str, Any]:
@@ -466,13 +461,3 @@ def test_a_bill_is_drawn_and_written_out(aws: Templates) -> None:
     assert tables(bills).row_count == len(bills)
     assert f"${bills[0].usd}" in summary(bills[0])
     assert sum(Decimal(item["usd"]) for item in written["items"]) == Decimal(written["usd"]["sum"]) == bills[1].usd
-
-
-def test_a_prometheus_that_is_not_in_the_templates_is_said_to_be_missing(deployment: Callable[..., Templates]) -> None:
-    without, with_one = (stacks(deployment(monitoring="prometheus")) for _ in range(2))
-    plant_prometheus(with_one)
-
-    said = [missing([bill(each, DAY_TO_DAY, Strategy.PROMETHEUS)]) for each in (without, with_one)]
-
-    assert said[0]
-    assert said[1] is None

@@ -11,6 +11,7 @@ import pytest
 from cdk.local import stage
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, only, resources, starting
+from tests.infrastructure.test_watchtower import HTTP, HTTPS
 
 # The gateway's log of requests: a choice of cdk/local/stage.py, not something the emulator does not know.
 OF_ACCESS_LOGS = ("ApiAccessLog", "ApiRestCloudWatchRole", "ApiRestAccount")
@@ -64,6 +65,19 @@ def test_of_alarms_this_machine_lacks_those_on_metric_math_and_no_others(aws: Te
 
     assert alarms.keys() - here.keys() == {name for name, alarm in alarms.items() if "Metrics" in alarm["Properties"]}
     assert here
+
+
+@pytest.mark.parametrize("way", [{}, HTTP, HTTPS | {"exec": "on"}], ids=["no way in", "http", "https"])
+def test_of_prometheus_and_grafana_this_machine_has_what_aws_has_but_those_types(
+    deployment: Callable[..., Templates], way: dict[str, str]
+) -> None:
+    on_aws = deployment(monitoring="hybrid", **way)
+    here = deployment(stage="local", database_port="5433", monitoring="hybrid", remote_write="managed", **way)
+
+    assert lacking(on_aws, here) == stage.UNSUPPORTED
+    assert not here.monitoring["Resources"].keys() - on_aws.monitoring["Resources"].keys()
+    assert checks.dangling(here.monitoring) == []
+    assert only(here.monitoring, "AWS::ECS::Service")["Properties"]["DesiredCount"] == 1
 
 
 def test_this_machine_has_nothing_that_aws_lacks(aws: Templates, local: Templates) -> None:

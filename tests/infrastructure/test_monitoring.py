@@ -273,9 +273,16 @@ def test_the_dashboards_address_is_an_output(each: Templates) -> None:
     assert url.endswith("#dashboards/dashboard/DynoAgent-Production")
 
 
-def test_nothing_of_fargate_is_built_or_pretended(each: Templates) -> None:
+FARGATE = ("AWS::ECS", "AWS::EFS", "AWS::ElasticLoadBalancingV2", "AWS::APS")
+
+
+def test_a_prometheus_is_built_and_told_of_where_it_belongs_to_the_strategy_only(
+    each: Templates, strategy: str
+) -> None:
     types = {r["Type"] for template in each.all for r in template["Resources"].values()}
     outputs = {name for template in each.all for name in template.get("Outputs", {})}
+    has_one = strategy != "cloudwatch"
 
-    assert not [type_ for type_ in types if type_.startswith(("AWS::ECS", "AWS::EFS", "AWS::ElasticLoadBalancingV2"))]
-    assert not outputs & {"GrafanaUrl", "PrometheusUrl"}
+    assert any(type_.startswith(FARGATE) for type_ in types) == has_one
+    assert ({"GrafanaUrl", "PrometheusUrl", "GrafanaSecretArn"} <= outputs) == has_one
+    assert bool({"GrafanaUrl", "PrometheusUrl"} & outputs) == has_one

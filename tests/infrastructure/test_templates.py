@@ -1,11 +1,12 @@
 """Rules for every template of every strategy. Beside each: a fault planted in a good template, which it must find."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from tests.infrastructure import checks
-from tests.infrastructure.template import Templates, only, resources, starting, text
+from tests.infrastructure.template import Template, Templates, only, resources, starting, text
 
 FROZEN = {
     "DatabaseCluster5B53A178": "AWS::RDS::DBCluster",
@@ -16,6 +17,12 @@ FROZEN = {
     "SnapshotBucket0C603D6F": "AWS::S3::Bucket",
 }
 """Another logical id is another resource: the data would stay behind in an orphan."""
+
+FROZEN_WATCHTOWER = {
+    "WatchtowerHistoryFiles2400ACEC": "AWS::EFS::FileSystem",
+    "WatchtowerPassword333778F8": "AWS::SecretsManager::Secret",
+}
+"""The same of the strategies with a Prometheus, in the monitoring stack."""
 
 PERMISSION = {
     "Type": "AWS::Lambda::Permission",
@@ -114,7 +121,30 @@ def test_an_image_called_latest_would_be_found(aws: Templates) -> None:
 
 
 def test_the_network_has_no_way_out_or_in(each: Templates) -> None:
-    assert [checks.ways_out(template) for template in each.all] == [[], [], []]
+    assert [checks.ways_out(template) for template in (each.data, each.service)] == [[], []]
+
+
+def test_the_only_ways_out_are_of_a_network_that_leads_to_no_other(each: Templates, strategy: str) -> None:
+    assert checks.joined_networks(each.monitoring) == []
+    assert bool(checks.ways_out(each.monitoring)) == (strategy != "cloudwatch")
+
+
+@pytest.mark.parametrize(
+    ("type_", "properties"),
+    [
+        ("AWS::EC2::Route", {"RouteTableId": {"Fn::ImportValue": "DynoAgent-Data:RouteTable"}}),
+        ("AWS::EC2::VPCGatewayAttachment", {"VpcId": {"Fn::ImportValue": "DynoAgent-Data:Vpc"}}),
+        ("AWS::EC2::VPCPeeringConnection", {}),
+        ("AWS::ECS::Service", {"NetworkConfiguration": {"Subnets": [{"Fn::ImportValue": "DynoAgent-Data:Subnet"}]}}),
+    ],
+)
+def test_a_way_from_there_to_the_database_would_be_found(
+    deployment: Callable[..., Templates], type_: str, properties: dict[str, object]
+) -> None:
+    spoilt = deployment(monitoring="hybrid").planted().monitoring
+    spoilt["Resources"]["Hole"] = {"Type": type_, "Properties": properties}
+
+    assert checks.joined_networks(spoilt) == ["Hole"]
 
 
 @pytest.mark.parametrize("type_", ["AWS::EC2::NatGateway", "AWS::EC2::InternetGateway", "AWS::EC2::Route"])
@@ -156,10 +186,14 @@ def test_a_fixed_name_would_be_found(aws: Templates, type_: str, key: str) -> No
     assert len(checks.fixed_names(spoilt)) == 1
 
 
-def test_what_is_stateful_is_kept_under_the_name_it_has(each: Templates) -> None:
-    stateful = {name: r["Type"] for name, r in each.data["Resources"].items() if r["Type"] in checks.STATEFUL}
+def stateful(template: Template) -> dict[str, str]:
+    return {name: r["Type"] for name, r in template["Resources"].items() if r["Type"] in checks.STATEFUL}
 
-    assert stateful == FROZEN
+
+def test_what_is_stateful_is_kept_under_the_name_it_has(each: Templates, strategy: str) -> None:
+    assert stateful(each.data) == FROZEN
+    assert stateful(each.service) == {}
+    assert stateful(each.monitoring) == ({} if strategy == "cloudwatch" else FROZEN_WATCHTOWER)
     assert [checks.not_retained(template) for template in each.all] == [[], [], []]
     assert starting(each.service, "AWS::Logs::LogGroup", "CallLog")["DeletionPolicy"] == "Retain"
 
@@ -185,6 +219,13 @@ def test_a_network_deleted_under_its_database_would_be_found(aws: Templates) -> 
 
 def test_everything_at_rest_and_on_the_way_is_encrypted(each: Templates) -> None:
     assert [checks.not_encrypted(template) for template in each.all] == [[], [], []]
+
+
+def test_a_history_in_the_clear_would_be_found(deployment: Callable[..., Templates]) -> None:
+    spoilt = deployment(monitoring="hybrid").planted().monitoring
+    only(spoilt, "AWS::EFS::FileSystem")["Properties"]["Encrypted"] = False
+
+    assert checks.not_encrypted(spoilt) == ["WatchtowerHistoryFiles2400ACEC"]
 
 
 def test_storage_in_the_clear_would_be_found(aws: Templates) -> None:

@@ -14,6 +14,7 @@ from cfnlint import ManualArgs, lint  # type: ignore[import-untyped]
 from cdk.app import build, check
 from cdk.constructs.nag import accept
 from tests.infrastructure.template import Templates
+from tests.infrastructure.test_watchtower import EVERYTHING
 
 # The CDK's own habit: a function depends on its role's policies, and on the role it already refers to.
 HABITS = ["W3005"]
@@ -33,9 +34,13 @@ def test_cloudformation_lint_has_nothing_to_say(aws: Templates) -> None:
     assert [finding for template in aws.all for finding in linted(template)] == []
 
 
-@pytest.mark.parametrize("strategy_name", ["prometheus", "hybrid"])
-def test_nor_about_the_other_strategies_dashboards(deployment: Callable[..., Templates], strategy_name: str) -> None:
-    assert linted(deployment(monitoring=strategy_name).monitoring) == []
+@pytest.mark.parametrize(
+    "chosen",
+    [{"monitoring": "prometheus"}, {"monitoring": "prometheus", "monitoring_cidr": "203.0.113.0/24"}, EVERYTHING],
+    ids=["no way in", "http", "everything"],
+)
+def test_nor_about_prometheus_and_grafana(deployment: Callable[..., Templates], chosen: dict[str, str]) -> None:
+    assert linted(deployment(**chosen).monitoring) == []
 
 
 def test_a_misspelt_property_would_be_found(aws: Templates) -> None:
