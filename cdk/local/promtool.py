@@ -1,4 +1,4 @@
-"""Prometheus' own checker, from Debian's package, unpacked into .run/tools without installing it."""
+"""Prometheus and its own checker, from Debian's package, unpacked into .run/tools without installing it."""
 
 import os
 import shutil
@@ -18,17 +18,22 @@ _HOME = ROOT / ".run" / "tools" / "prometheus"
 
 def promtool() -> Path:
     """
-    The program, the system's own if there is one.
+    The checker, the system's own if there is one.
 
     Raises:
         LocalStackError: It cannot be had here.
     """
-    if installed := shutil.which("promtool"):
-        return Path(installed)
-    program = _HOME / "usr" / "bin" / "promtool"
-    if not program.exists():
-        _fetch()
-    return program
+    return _program("promtool")
+
+
+def prometheus() -> Path:
+    """
+    The server, the system's own if there is one.
+
+    Raises:
+        LocalStackError: It cannot be had here.
+    """
+    return _program("prometheus")
 
 
 def check_metrics(exposition: str, but_for: Collection[str] = ()) -> None:
@@ -46,6 +51,15 @@ def check_metrics(exposition: str, but_for: Collection[str] = ()) -> None:
     complaints = [line for line in checked.stderr.splitlines() if line.split(" ", 1)[0] not in but_for]
     if complaints or checked.returncode not in {0, _NAMING}:
         raise LocalStackError(f"promtool check metrics: {checked.stdout}{checked.stderr}")
+
+
+def _program(name: str) -> Path:
+    if installed := shutil.which(name):
+        return Path(installed)
+    program = _HOME / "usr" / "bin" / name
+    if not program.exists():
+        _fetch()
+    return program
 
 
 def _fetch() -> None:

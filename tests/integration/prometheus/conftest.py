@@ -1,0 +1,14 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.prometheus.tower import SYSTEM, Tower
+
+
+@pytest.fixture
+def tower(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tower]:
+    """Empty folders; every process started there ends with the test."""
+    tower = Tower(tmp_path / "tower", shell=getattr(request, "param", SYSTEM))
+    yield tower
+    tower.end()
