@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import Annotations, Aws, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -13,6 +13,9 @@ from constructs import Construct
 
 from cdk.monitoring.alarms import Rule, incidents
 from cdk.monitoring.runbook import link
+
+URGENT = "Urgent"
+"""What the alarm that combines the urgent ones is called."""
 
 SPEAKERS = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com")
 """Services that tell the topic something."""
@@ -41,28 +44,38 @@ class Alerts(Construct):
             self.topic.grant_publish(ours)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
+            self._mind_links(runbook)
 
     def watch(
-        self, rules: Sequence[Rule], series: Callable[[Rule], cloudwatch.IMetric], *, urgent: str
+        self, rules: Sequence[Rule], series: Callable[[Rule], cloudwatch.IMetric], *, deployment: str
     ) -> list[cloudwatch.IAlarm]:
         """
-        An alarm for each rule, that tells the topic when it starts and when it is over; no data is no alarm.
+        An alarm for each rule, that tells the topic when it starts; no data is no alarm.
 
         Args:
-            urgent: The name of the alarm that combines the urgent ones.
+            deployment: What their names begin with, so that a mail's subject says whose and which it is.
         Returns:
-            That one first.
+            The one that combines the urgent ones first.
         """
-        alarms = {rule.name: self._alarm(rule, series(rule)) for rule in rules}
+        urgent = f"{deployment}-{URGENT}"
+        alarms = {rule.name: self._alarm(rule, series(rule), deployment) for rule in rules}
         self._combine(rules, alarms, urgent)
         # By its name and not by reference, which a stack without it could not resolve.
         arn = Stack.of(self).format_arn(service="cloudwatch", resource=f"alarm:{urgent}")
         return [cloudwatch.Alarm.from_alarm_arn(self, "Combined", arn), *alarms.values()]
 
-    def _alarm(self, rule: Rule, metric: cloudwatch.IMetric) -> cloudwatch.Alarm:
+    def _mind_links(self, runbook: str) -> None:
+        if "://" not in runbook:
+            Annotations.of(self).add_warning_v2(
+                "dyno:runbook",
+                f"alarms are mailed, and link to {runbook}, which is no address: -c runbook=https://… makes it one",
+            )
+
+    def _alarm(self, rule: Rule, metric: cloudwatch.IMetric, deployment: str) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
             rule.name,
+            alarm_name=f"{deployment}-{rule.name}",
             alarm_description=f"{rule.says} {link(self._runbook, rule.section)}",
             metric=metric,
             threshold=rule.threshold,
@@ -71,7 +84,7 @@ class Alerts(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         if not rule.incident:
-            self._tell(alarm)
+            self._tell(alarm, ends=rule.periods > 1)
         return alarm
 
     def _combine(self, rules: Sequence[Rule], alarms: Mapping[str, cloudwatch.IAlarm], name: str) -> None:
@@ -87,9 +100,15 @@ class Alerts(Construct):
             alarm_description=f"People are hurt by it now. {link(self._runbook, 'Somebody is needed')}",
             alarm_rule=cloudwatch.AlarmRule.any_of(*parts),
         )
-        self._tell(urgent)
+        self._tell(urgent, ends=True)
 
-    def _tell(self, alarm: cloudwatch.AlarmBase) -> None:
+    def _tell(self, alarm: cloudwatch.AlarmBase, *, ends: bool) -> None:
+        """
+        Have it tell when it starts; and when it is over, if it is of what lasts.
+
+        Each alarm that is made is over at once, and would send as many notices as there are.
+        """
         action = actions.SnsAction(self.topic)
         alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
+        if ends:
+            alarm.add_ok_action(action)

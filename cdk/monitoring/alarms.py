@@ -10,8 +10,8 @@ from dyno.metrics.catalogue.watching import AwsMetric, Burn, Part
 
 PERIOD_S = 300
 
-FEWEST_CALLS = 10
-"""In each period: from that many on, some of them must have left a record."""
+SILENCE_S, FEWEST_CALLS = 3_600, 10
+"""From that many calls within that time on, some of them must have left a record."""
 
 MOST_METRICS = 10
 """That one alarm may look at. Source: CloudWatch User Guide, "CloudWatch service quotas"."""
@@ -54,6 +54,7 @@ class Rule:
         stats: What is looked at, by the names that the expression knows it by.
         threshold: Reached or passed in each of the last `periods` it is an alarm.
         expression: Metric math over `stats`; empty for the one there is.
+        condition: When it is on, in words.
         incident: What it is a part of, if that is urgent: on while all parts of one are. None tells by itself.
     """
 
@@ -62,6 +63,7 @@ class Rule:
     section: str
     stats: Mapping[str, Stat]
     threshold: float
+    condition: str
     periods: int = 1
     expression: str = ""
     incident: str | None = None
@@ -71,17 +73,6 @@ class Rule:
         """Of all that it looks at."""
         (period_s,) = {stat.period_s for stat in self.stats.values()}
         return period_s
-
-    @property
-    def condition(self) -> str:
-        """When it is on, in words."""
-        compared = f"`{self.expression}`" if self.expression else self._compared()
-        window = f"{self.periods} times {_told(self.period_s)}" if self.periods > 1 else _told(self.period_s)
-        return f"{compared} is {self.threshold:g} or more for {window}"
-
-    def _compared(self) -> str:
-        (stat,) = self.stats.values()
-        return f"{stat.statistic} of `{stat.metric.name}`"
 
 
 def rules(strategy: Strategy, functions: Functions) -> list[Rule]:
@@ -141,73 +132,78 @@ def _promised(metric: Promising, *of: str) -> Iterator[Rule]:
             for burn in watching.BURNS:
                 yield from _burning(metric, of, budget, burn)
         case Limit() as limit:
-            name = limit.name or f"{''.join(of).capitalize()}{metric.name}"
-            says = limit.says if limit.name else f"{limit.says.rstrip('.')}: {' '.join(of)}."
-            stats = {"value": Stat(metric, limit.statistic, of)}
-            incident = name if limit.urgent else None
-            yield Rule(name, says, limit.section, stats, limit.at, limit.periods, incident=incident)
+            yield _limited(metric, of, limit)
+
+
+def _limited(metric: Promising, of: tuple[str, ...], limit: Limit) -> Rule:
+    name = limit.name or f"{''.join(of).capitalize()}{metric.name}"
+    stats = {"value": Stat(metric, limit.statistic, of, limit.period_s)}
+    times = f"{limit.periods} times " if limit.periods > 1 else ""
+    condition = f"{limit.statistic} of `{metric.name}` is {limit.at:g} or more for {times}{_told(limit.period_s)}"
+    if limit.fewest:
+        stats["samples"] = Stat(metric, "SampleCount", of, limit.period_s)
+        condition += f", of {limit.fewest} or more"
+    return Rule(
+        name,
+        limit.says if limit.name else f"{limit.says.rstrip('.')}: {' '.join(of)}.",
+        limit.section,
+        stats,
+        limit.at,
+        condition,
+        limit.periods,
+        expression=f"IF(samples >= {limit.fewest}, value, 0)" if limit.fewest else "",
+        incident=name if limit.urgent else None,
+    )
 
 
 def _burning(metric: Promising, of: tuple[str, ...], budget: ErrorBudget, burn: Burn) -> Iterator[Rule]:
     """The long window and the short one; a metric of ones and zeros has the share of failures for its average."""
     incident = f"{budget.name}ErrorBudget{burn.name}"
     percentage = burn.rate * budget.percentage
-    share = f"{percentage:g} % or more of them"
-    long = {
-        "failed": Stat(metric, "Sum", of, burn.long_s),
-        "share": Stat(metric, "Average", of, burn.long_s),
-    }
-    yield Rule(
-        f"{incident}Long",
-        f"{budget.says} {share} within {_told(burn.long_s)}.",
-        budget.section,
-        long,
-        percentage,
-        expression=f"IF(failed >= {watching.FEWEST_FAILURES}, 100 * share, 0)",
-        incident=incident,
-    )
-    yield Rule(
-        f"{incident}Short",
-        f"{budget.says} {share} within {_told(burn.short_s)}.",
-        budget.section,
-        {"share": Stat(metric, "Average", of, burn.short_s)},
-        percentage,
-        expression="100 * share",
-        incident=incident,
-    )
+    for window, period_s in (("Long", burn.long_s), ("Short", burn.short_s)):
+        share = f"{percentage:g} % or more of them within {_told(period_s)}"
+        yield Rule(
+            f"{incident}{window}",
+            f"{budget.says} {share}.",
+            budget.section,
+            {"failed": Stat(metric, "Sum", of, period_s), "share": Stat(metric, "Average", of, period_s)},
+            percentage,
+            f"`{metric.name}` is {share}, and {watching.FEWEST_FAILURES} or more",
+            expression=f"IF(failed >= {watching.FEWEST_FAILURES}, 100 * share, 0)",
+            incident=incident,
+        )
 
 
 def _of_silence(strategy: Strategy, functions: Functions) -> Iterator[Rule]:
-    called = Stat(watching.DOOR_RUNS, "Sum", (functions[Part.DOORS][0],))
+    called = Stat(watching.DOOR_RUNS, "Sum", (functions[Part.DOORS][0],), SILENCE_S)
     (ingest,) = functions[Part.INGEST]
-    batches = {"arrived": Stat(watching.BATCHES, "Sum", (ingest,))}
-    yield _silent("RecordsMissing", "Calls are made, and no record of one arrives.", called, batches)
+    batches = {"arrived": Stat(watching.BATCHES, "Sum", (ingest,), SILENCE_S)}
+    yield _silent("RecordsMissing", "record", called, batches)
     if catalogue.DURATION in catalogue.carried(strategy):
-        yield _silent("MetricsMissing", "Calls are made, and no metric of one arrives.", called, _durations())
+        yield _silent("MetricsMissing", "metric", called, _durations())
 
 
 def _durations() -> dict[str, Stat]:
     """What any call of the first function leaves: its method's, or the others' share."""
     methods = catalogue.METHODS[catalogue.ALLOCATION_SERVICE][: MOST_METRICS - 2]
-    own = [(catalogue.ALLOCATION_SERVICE, method) for method in methods]
-    every = [*own, tuple(catalogue.OVERFLOW.values())]
+    every = [*((catalogue.ALLOCATION_SERVICE, method) for method in methods), catalogue.OTHERS]
     return {
-        f"arrived{number}": Stat(catalogue.DURATION, "SampleCount", series) for number, series in enumerate(every, 1)
+        f"arrived{number}": Stat(catalogue.DURATION, "SampleCount", series, SILENCE_S)
+        for number, series in enumerate(every, 1)
     }
 
 
-def _silent(name: str, says: str, called: Stat, arriving: Mapping[str, Stat]) -> Rule:
-    # A sum takes no notice of a series without points, whatever FILL makes of one that has none at all.
+def _silent(name: str, what: str, called: Stat, arriving: Mapping[str, Stat]) -> Rule:
+    # Whatever FILL makes of a series that has no point at all, a sum that has one takes no notice of it.
     arrived = ", ".join(f"FILL({each}, 0)" for each in arriving)
     return Rule(
         name,
-        says,
+        f"Calls are made, and no {what} of one arrives.",
         MISSING_SECTION,
         {"called": called, **arriving},
         1,
-        periods=3,
-        expression=f"IF(called >= {FEWEST_CALLS} AND SUM([called, {arrived}]) - called == 0, 1, 0)",
-        incident=name,
+        f"{FEWEST_CALLS} calls or more are made within {_told(SILENCE_S)}, and no {what} of one arrives",
+        expression=f"IF((called >= {FEWEST_CALLS}) AND ((SUM([called, {arrived}]) - called) == 0), 1, 0)",
     )
 
 

@@ -63,7 +63,7 @@ class Platform:
     def _dimensions(self, stat: Stat) -> Mapping[str, str]:
         if isinstance(stat.metric, AwsMetric):
             return self._dimensions_of_part(stat.metric.part, stat.of)
-        if stat.of == tuple(catalogue.OVERFLOW.values()):
+        if stat.of == catalogue.OTHERS:
             return catalogue.OVERFLOW
         return dict(zip(catalogue.DIMENSIONS, stat.of, strict=True)) if stat.of else {}
 

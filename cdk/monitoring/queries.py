@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import BusinessMetric, CallMetric, LogMetric, Source
+from dyno.metrics.catalogue import BusinessMetric, CallMetric, LogMetric, Row, Source
 
 CALLS = f"record = '{catalogue.RECORD}'"
 
@@ -133,16 +133,22 @@ SAVED = (
 """Questions that are kept where somebody looks for them at night."""
 
 
-def of_calls(metric: CallMetric) -> Query:
-    """The same numbers as the metric's, from the record lines."""
+def of_calls(metric: CallMetric) -> list[Query]:
+    """The same numbers as the metric's, from the record lines: by method, and of a golden signal over time, too."""
     filters = [CALLS, *_only(metric)]
     if metric.source is Source.DURATION_MS:
-        value = CALLS_WITH_TIMES
+        value, over_time, most = CALLS_WITH_TIMES, "pct(duration_ms, 95) as p95_ms", "calls"
     else:
         filters.append(MADE if metric.source is Source.PLACED else f"outcome = '{metric.source}'")
-        value = f"count(*) as {metric.name}"
-    lines = (*(f"filter {line}" for line in filters), f"stats {value} by service, method")
-    return Query(f"{metric.name}, from the log", lines)
+        value = over_time = f"count(*) as {metric.name}"
+        most = metric.name
+    chosen = [f"filter {line}" for line in filters]
+    by_method = (*chosen, f"stats {value} by service, method", f"sort {most} desc")
+    found = [Query(f"{metric.name}, from the log", by_method)]
+    if metric.row is Row.SIGNALS:
+        lines = (*chosen, f"stats {over_time} by bin(5m)")
+        found.append(Query(f"{metric.name} over time, from the log", lines, over_time=True))
+    return found
 
 
 def of_lines(metric: LogMetric) -> Query:

@@ -54,10 +54,11 @@ class Widgets:
 
     def _of_calls(self, metric: CallMetric) -> Iterator[cloudwatch.IWidget]:
         if metric not in catalogue.carried(self._strategy):
-            yield self._ask(queries.of_calls(metric))
+            for query in queries.of_calls(metric):
+                yield self._ask(query)
             return
         for statistic, title in metric.graphs:
-            yield self._graph(title, list(self._series(metric, statistic)), metric.unit)
+            yield self._graph(title, list(self._series(metric, statistic)), _unit(metric, statistic))
 
     def _series(self, metric: CallMetric, statistic: str) -> Iterator[cloudwatch.IMetric]:
         """Each method's that has one of its own, those of services yet to come included; then all others'."""
@@ -65,7 +66,7 @@ class Widgets:
             yield self._platform.series(Stat(metric, statistic, call), ".".join(call))
         if not metric.methods:
             yield self._search(metric.name, catalogue.DIMENSIONS, statistic)
-            others = Stat(metric, statistic, tuple(catalogue.OVERFLOW.values()))
+            others = Stat(metric, statistic, catalogue.OTHERS)
             yield self._platform.series(others, "all others")
 
     def _of_business(self, metrics: Sequence[BusinessMetric]) -> Iterator[cloudwatch.IWidget]:
@@ -83,9 +84,9 @@ class Widgets:
             width=WHOLE,
             height=4,
         )
-        for unit in dict.fromkeys(metric.unit for metric in metrics):
-            alike = [metric for metric in metrics if metric.unit == unit]
-            yield self._graph(_told(alike), list(self._nightly(alike)), unit, start=NIGHTS_SHOWN)
+        for alike in _on_one_axis(metrics):
+            title = ", ".join(metric.name for metric in alike)
+            yield self._graph(title, list(self._nightly(alike)), alike[0].unit, start=NIGHTS_SHOWN)
 
     def _nightly(self, metrics: Sequence[BusinessMetric]) -> Iterator[cloudwatch.IMetric]:
         for metric in metrics:
@@ -145,7 +146,7 @@ class Widgets:
         return cloudwatch.GraphWidget(
             title=title,
             left=series,
-            left_y_axis=cloudwatch.YAxisProps(min=0, label=unit, show_units=False if unit else None),
+            left_y_axis=_axis(unit),
             width=THIRD,
             start=start,
         )
@@ -159,5 +160,21 @@ def _label(metrics: Sequence[AwsMetric], metric: AwsMetric, statistic: str, of: 
     return said or metric.name
 
 
-def _told(metrics: Sequence[BusinessMetric]) -> str:
-    return ", ".join(metric.name for metric in metrics)
+def _axis(unit: str | None) -> cloudwatch.YAxisProps:
+    """From 0 on; without a name where the title says what it is of."""
+    named = unit if unit != "None" else None
+    return cloudwatch.YAxisProps(min=0, label=named, show_units=False if named else None)
+
+
+def _unit(metric: CallMetric, statistic: str) -> str:
+    """Of a statistic: how many there are is a count, and the average of ones and zeros is a share."""
+    if statistic == "SampleCount":
+        return "Count"
+    return "None" if metric.unit == "Count" and statistic == "Average" else metric.unit
+
+
+def _on_one_axis(metrics: Sequence[BusinessMetric]) -> Iterator[Sequence[BusinessMetric]]:
+    """Those of one unit together; what has none of CloudWatch's is hours or money, each by itself."""
+    for unit in dict.fromkeys(metric.unit for metric in metrics):
+        alike = [metric for metric in metrics if metric.unit == unit]
+        yield from ([metric] for metric in alike) if unit == "None" else [alike]

@@ -7,7 +7,8 @@ from constructs import Construct
 from cdk.constructs.alerts import Alerts
 from cdk.constructs.budget import Budget
 from cdk.constructs.dashboard import Dashboard
-from cdk.constructs.log_metrics import LogMetrics, SavedQueries
+from cdk.constructs.log_metrics import LogMetrics
+from cdk.constructs.saved_queries import SavedQueries
 from cdk.constructs.tracking import metrics_namespace
 from cdk.constructs.watchtower import Scraped, Watchtower
 from cdk.monitoring.alarms import rules
@@ -37,9 +38,7 @@ class MonitoringStack(Stack):
         super().__init__(scope, construct_id)
         platform = _platform(options, data, service)
         alerts = Alerts(self, "Alerts", email=options.alarm_email, runbook=options.runbook)
-        alarms = alerts.watch(
-            rules(options.monitoring, platform.names), platform.watched, urgent=f"{options.name}-Urgent"
-        )
+        alarms = alerts.watch(rules(options.monitoring, platform.names), platform.watched, deployment=options.name)
         if options.monthly_budget is not None:
             Budget(self, "Budget", usd=options.monthly_budget, topic=alerts.topic)
         LogMetrics(

@@ -34,6 +34,7 @@ HARMLESS_NAMES = {
     ("AWS::IAM::Policy", "PolicyName"),
     ("AWS::Logs::SubscriptionFilter", "FilterName"),
     ("AWS::RDS::DBCluster", "DatabaseName"),
+    ("AWS::CloudWatch::Alarm", "AlarmName"),
     ("AWS::CloudWatch::Alarm", "MetricName"),
     # Derived from the deployment's name, as people and the dashboard look for it.
     ("AWS::Logs::QueryDefinition", "Name"),
@@ -304,6 +305,7 @@ class Alarm(NamedTuple):
     threshold: float
     periods: int
     acts: bool
+    ends: bool
 
     @property
     def series(self) -> tuple[Watched, ...]:
@@ -339,7 +341,8 @@ def _alarm(logical_id: str, given: Mapping[str, Any]) -> Alarm:
         series or {"value": _watched(given, {"Stat": given.get("Statistic") or given.get("ExtendedStatistic")})},
         given["Threshold"],
         given["EvaluationPeriods"],
-        bool(given.get("AlarmActions")) and given.get("AlarmActions") == given.get("OKActions"),
+        bool(given.get("AlarmActions")),
+        bool(given.get("OKActions")),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cdk.monitoring import alarms as rules
 from cdk.monitoring import reference
+from cdk.monitoring.prometheus import alerts as prometheus
 from cdk.monitoring.runbook import anchor
 from cdk.options import Strategy
 from dyno.metrics import catalogue
@@ -34,8 +35,11 @@ OF_CALLS = {
     *("BookingDuration", "MetricsMissing"),
 }
 
-NOT_OF_ALARMS = {"First five minutes", "Somebody is needed", "The month costs more than planned"}
-"""Headings of the runbook that no alarm of one metric leads to."""
+NOT_OF_ALARMS = {
+    *("First five minutes", "Somebody is needed", "The month costs more than planned"),
+    *("Nobody hears of alarms", "After it"),
+}
+"""Headings of the runbook that no alarm of a metric leads to."""
 
 
 def test_every_fault_that_somebody_hears_of_has_its_alarm(each: Templates, strategy: str) -> None:
@@ -61,17 +65,25 @@ def test_an_error_budget_is_watched_over_a_long_and_a_short_window(
     assert {each.period_s for each in long.series} == {long_s}
     assert {each.period_s for each in short.series} == {short_s}
     assert {(each.namespace, each.name) for each in (*long.series, *short.series)} == {(namespace, metric)}
-    assert {name: each.statistic for name, each in long.by_name.items()} == {"failed": "Sum", "share": "Average"}
-    assert {name: each.statistic for name, each in short.by_name.items()} == {"share": "Average"}
+    for alarm in (long, short):
+        assert {name: each.statistic for name, each in alarm.by_name.items()} == {"failed": "Sum", "share": "Average"}
 
 
-def test_slowness_is_a_p95_that_lasts(aws: Templates) -> None:
+def test_slowness_is_the_p95_of_a_quarter_of_an_hour_with_some_calls_in_it(aws: Templates) -> None:
     found = checks.alarms(aws.monitoring)
 
     for name, metric in (("ApiLatency", "Latency"), ("BookingDuration", "Duration")):
-        (series,) = found[name].series
-        assert (series.name, series.statistic, series.period_s) == (metric, "p95", 300)
-        assert (found[name].threshold, found[name].periods) == (2_000, 3)
+        alarm = found[name]
+        assert {each.name for each in alarm.series} == {metric}
+        assert {each: series.statistic for each, series in alarm.by_name.items()} == {
+            "value": "p95",
+            "samples": "SampleCount",
+        }
+        assert {each.period_s for each in alarm.series} == {900}
+        assert is_on(alarm, {"value": 2_000, "samples": 10})
+        assert not is_on(alarm, {"value": 1_999, "samples": 500})
+        assert not is_on(alarm, {"value": 9_000, "samples": 9})
+        assert not is_on(alarm, {"value": None, "samples": None})
 
 
 def test_what_may_not_happen_at_all_is_told_at_once(each: Templates) -> None:
@@ -125,7 +137,7 @@ def is_on(alarm: Alarm, known: Values) -> bool:
         (5, 1_000, False, False),
         (71, 1_000, False, False),
         (73, 1_000, True, True),
-        (4, 4, False, True),  # somebody woke the database
+        (4, 4, False, False),  # somebody woke the database
         (5, 5, True, True),
         (0, 0, False, False),
     ],
@@ -152,8 +164,8 @@ def test_silence_is_told_of_only_where_there_should_be_none(aws: Templates, name
     assert not is_on(alarm, {"called": None})
     for one in arriving:
         assert not is_on(alarm, {"called": 500, one: 1})
-    assert alarm.periods == 3
-    assert {each.period_s for each in alarm.series} == {300}
+    assert alarm.periods == 1
+    assert {each.period_s for each in alarm.series} == {3_600}
 
 
 def test_metrics_are_expected_of_every_method_that_has_series_and_of_the_others(aws: Templates) -> None:
@@ -191,7 +203,7 @@ def wakes(composite: Resource, on: Set[str], template: Template) -> bool:
     return bool(eval(said.replace("AND", "and").replace("OR", "or"), {"__builtins__": {}}))
 
 
-URGENT_ALONE = {"ApiLatency", "RecordsMissing", "BookingDuration", "MetricsMissing"}
+URGENT_ALONE = {"ApiLatency", "BookingDuration"}
 
 
 def test_somebody_is_called_for_what_people_feel_and_for_nothing_else(each: Templates, strategy: str) -> None:
@@ -220,6 +232,7 @@ def test_everything_speaks_to_the_topic_once(each: Templates) -> None:
     for alarm in (*resources(each.monitoring, "AWS::CloudWatch::Alarm").values(), urgent):
         assert alarm["Properties"].get("AlarmActions", [{"Ref": topic}]) == [{"Ref": topic}]
     assert urgent["Properties"]["OKActions"] == urgent["Properties"]["AlarmActions"]
+    assert {name for name, alarm in checks.alarms(each.monitoring).items() if alarm.ends} == {"DatabaseACUUtilization"}
     assert all(name in URGENT_ALONE or "ErrorBudget" in name for name in silent)
     assert len(silent) == len(
         {name for name in checks.alarms(each.monitoring) if name in URGENT_ALONE or "Budget" in name}
@@ -245,15 +258,63 @@ def test_a_section_that_is_renamed_would_be_noticed(aws: Templates) -> None:
     assert "IngestErrors" in unanswered(aws.monitoring, RUNBOOK.replace("## Batches are not written", "## Batches"))
 
 
-def test_the_runbook_has_nothing_that_no_alarm_leads_to(aws: Templates) -> None:
-    sections = {rule.section for rule in rules.rules(Strategy.CLOUDWATCH, reference.FUNCTIONS)}
-    headings = set(re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE))
+def sections(runbook: str) -> set[str]:
+    return set(re.findall(r"^## (.+)$", runbook, re.MULTILINE)) - NOT_OF_ALARMS
 
-    assert sections <= headings
-    assert {"Somebody is needed", "The month costs more than planned"} <= headings
-    for section in sections:
+
+def promised() -> set[str]:
+    """Sections that an alarm leads to, here or in Prometheus."""
+    of_cloudwatch = {rule.section for rule in rules.rules(Strategy.CLOUDWATCH, reference.FUNCTIONS)}
+    return of_cloudwatch | {alert.section for alert in prometheus.alerts()}
+
+
+def test_the_runbook_has_a_section_for_every_alarm_and_for_nothing_else() -> None:
+    assert sections(RUNBOOK) == promised()
+    for section in promised():
         said = RUNBOOK.split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
         assert all(part in said for part in ("**Means**", "**Look at**", "**Do**")), section
+
+
+def test_a_section_that_no_alarm_leads_to_would_be_noticed() -> None:
+    assert sections(f"{RUNBOOK}\n## Orphan\n") != promised()
+
+
+Listed = dict[str, tuple[str, bool, str]]
+"""Section, urgency and strategies, by the alarm's name."""
+
+
+def listed(runbook: str) -> Listed:
+    """The runbook's table, alarm by alarm; `…Fast` goes on as the name before it began."""
+    found: Listed = {}
+    for names, section, urgent, under in re.findall(
+        r"^\| (`[^|]+) \| \[([^\]]+)\]\(#[^)]+\) \| ([^|]+) \| ([^|]+) \|$", runbook, re.MULTILINE
+    ):
+        first = ""
+        for name in re.findall(r"`([^`]+)`", names):
+            first = first if name.startswith("…") else name
+            full = re.sub(r"(Fast|Slow)(Long|Short)$", "", first) + name[1:] if name.startswith("…") else name
+            found[full] = (section, urgent != "no", under)
+    return {name: row for name, row in found.items() if not name.startswith("<")}
+
+
+def expected() -> Listed:
+    everywhere = {rule.name for rule in rules.rules(Strategy.PROMETHEUS, reference.FUNCTIONS)}
+    return {
+        rule.name: (rule.section, rule.incident is not None, "all" if rule.name in everywhere else "`cloudwatch`")
+        for rule in rules.rules(Strategy.CLOUDWATCH, reference.FUNCTIONS)
+    }
+
+
+def test_the_runbooks_table_lists_every_alarm_as_it_is() -> None:
+    assert {name: row for name, row in listed(RUNBOOK).items() if name in expected()} == expected()
+    assert set(listed(RUNBOOK)) - set(expected()) <= {alert.name for alert in prometheus.alerts()}
+
+
+@pytest.mark.parametrize(("before", "after"), [("`IngestErrors`", "`IngestBroken`"), ("| no | all |", "| yes | all |")])
+def test_a_table_that_says_something_else_would_be_noticed(before: str, after: str) -> None:
+    spoilt = listed(RUNBOOK.replace(before, after))
+
+    assert {name: row for name, row in spoilt.items() if name in expected()} != expected()
 
 
 def test_links_lead_to_where_the_runbook_is_read(deployment: Callable[..., Templates]) -> None:

@@ -30,6 +30,7 @@ SHOWN: Mapping[Row, Mapping[str, str]] = {
         "people": "ActiveUsers",
         "adoption": "AdoptionRate",
         "conflicts": "ConflictEliminationRate",
+        "utilisation of dynos": "DynoUtilization",
     },
     Row.PIPELINE: {
         "lag": r"IngestLag",
@@ -117,6 +118,25 @@ def test_golden_signals_are_by_method_under_every_strategy(each: Templates, stra
     else:
         assert not any("SEARCH" in said for said in signals)
         assert sum("by service, method" in said for said in signals) == 2
+        assert sum("by bin(5m)" in said and '"view": "timeSeries"' in said for said in signals) == 2
+
+
+def axes(template: Template) -> dict[str, str | None]:
+    """What each graph's axis says it shows, by the graph's title."""
+    shown = [widget["properties"] for row in rows(template).values() for widget in row]
+    return {given["title"]: given["yAxis"]["left"].get("label") for given in shown if "yAxis" in given}
+
+
+def test_axes_name_the_unit_of_what_they_show(aws: Templates) -> None:
+    said = axes(aws.monitoring)
+
+    assert said["Calls"] == "Count"
+    assert said["Duration p95"] == "Milliseconds"
+    assert said["Errors"] == "Count"
+    assert said["Errors, share of calls"] is None
+    assert said["IngestLag"] == "Seconds"
+    assert said["HoursSaved"] is None
+    assert "Percent" in {unit for title, unit in said.items() if "AdoptionRate" in title}
 
 
 def test_the_alarm_that_wakes_somebody_is_seen_first(each: Templates) -> None:

@@ -29,6 +29,7 @@ from dyno.metrics.catalogue.words import (
     METRIC_FIELDS,
     METRIC_RECORD,
     NAMESPACE,
+    OTHERS,
     OVERFLOW,
     RECORD,
     RESERVED_LABELS,
@@ -103,7 +104,14 @@ DURATION = CallMetric(
         ("p99", "Duration p99"),
     ),
     objective=Limit(
-        "p95", SLOW_MS, "Bookings are slow.", "Bookings are slow", periods=3, urgent=True, name="BookingDuration"
+        "p95",
+        SLOW_MS,
+        "Bookings are slow.",
+        "Bookings are slow",
+        period_s=900,
+        fewest=10,
+        urgent=True,
+        name="BookingDuration",
     ),
     family=CALL_DURATION,
 )

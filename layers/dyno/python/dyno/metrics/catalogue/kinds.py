@@ -71,9 +71,11 @@ class Limit(NamedTuple):
 
     Attributes:
         statistic: CloudWatch's name of it.
-        at: Reached or passed in each of the last `periods` of five minutes, it is an alarm.
+        at: Reached or passed in each of the last `periods`, it is an alarm.
         says: What is wrong then.
         section: The heading in docs/runbook.md of what to do.
+        period_s: How long a period is.
+        fewest: Samples that a period must have; below that, a percentile is the slowest of a few.
         urgent: Whether people feel it now, so that somebody is called.
         name: What the alarm is called, where the metric's name does not say.
     """
@@ -83,6 +85,8 @@ class Limit(NamedTuple):
     says: str
     section: str
     periods: int = 1
+    period_s: int = 300
+    fewest: int = 0
     urgent: bool = False
     name: str = ""
 

@@ -69,7 +69,16 @@ LATENCY = AwsMetric(
     Row.API,
     "Latency at the gateway",
     ("p50", "p95", "p99"),
-    Limit("p95", SLOW_MS, "Answers are slow.", "Answers are slow", periods=3, urgent=True, name="ApiLatency"),
+    Limit(
+        "p95",
+        SLOW_MS,
+        "Answers are slow.",
+        "Answers are slow",
+        period_s=900,
+        fewest=10,
+        urgent=True,
+        name="ApiLatency",
+    ),
 )
 
 DOOR_RUNS = AwsMetric(LAMBDA, "Invocations", Part.DOORS, "Count", "Runs.", Row.FUNCTIONS, "Runs")
@@ -273,4 +282,4 @@ Source:
 """
 
 FEWEST_FAILURES = 5
-"""Below that, a long window says nothing: a paused database answers those who wake it by 503."""
+"""Below that, a window says nothing: a paused database answers those who wake it by 503, one or two of them a time."""

@@ -47,6 +47,9 @@ FUNCTION_DIMENSION = "function"
 OVERFLOW: Mapping[str, str] = {"overflow": "true"}
 """The one dimension of what has no series of its own, in place of its others."""
 
+OTHERS = tuple(OVERFLOW.values())
+"""The series of all these, by the values of its dimensions."""
+
 _SIZES = tuple(
     f"{size}{what}".capitalize() for what in ("bytes", "bits") for size in ("", "kilo", "mega", "giga", "tera")
 )
