@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cdk.local.stack import Stack
 from cdk.local.users import ROLES
+from dyno.metrics import catalogue
 
 T = TypeVar("T")
 
@@ -51,6 +52,6 @@ def curl_lines(url: str) -> tuple[str, str, str]:
     """Three commands that show what the service does; the first wants $TOKEN."""
     return (
         f'curl -H "Authorization: Bearer $TOKEN" {url}/metrics/performance',
-        f"curl {url}/metrics/prometheus | grep dyno_calls_total",
+        f"curl {url}/metrics/prometheus | grep {catalogue.CALLS_TOTAL.name}",
         f"curl {url}/health/ready",
     )

@@ -153,7 +153,8 @@ def without_source(deployment: Deployment, emitted: Iterable[Point], namespace: 
 def unwatched(deployment: Deployment, emitted: Iterable[Point], namespace: str) -> set[str]:
     """Names of metrics that nothing looks for and no query speaks of."""
     names = {each.name for each in watched(deployment, namespace)}
-    names |= {word for query in deployment.queries for word in re.findall(r"\w+", query.text)}
+    # What a query makes, or names as a text: a word like Duration stands in others, too.
+    names |= {name for query in deployment.queries for name in re.findall(r"(?:\bas |')(\w+)", query.text)}
     return {point.series.name for point in emitted if point.series.namespace == namespace} - names
 
 

@@ -10,6 +10,8 @@ import pytest
 from botocore import xform_name
 
 from cdk.monitoring.runbook import anchor
+from dyno.metrics import catalogue
+from tests.e2e import insights
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 
@@ -76,6 +78,35 @@ def test_every_command_is_one_that_the_aws_cli_knows() -> None:
 def test_a_command_that_is_misspelt_would_be_found(command: str, what: set[str]) -> None:
     assert unknown(command) == what
     assert commands(f"```\n{command}\n```\n") == [command] == commands(f"by `{command}`")
+
+
+OF_THE_LOGGER = {
+    *("level", "message", "location", "timestamp", "correlation_id"),
+    *("exception_name", "exception", "code", "detail"),
+    *("done", "failed", "complete", "reason"),
+}
+"""What functions' other lines have."""
+
+FIELDS = {*catalogue.CALL_FIELDS, *catalogue.METRIC_FIELDS, *OF_THE_LOGGER}
+
+
+def questions(page: str) -> list[str]:
+    """What the runbook asks Logs Insights."""
+    return re.findall(r'^ *ask (?:\S+|"\$\(log_of \S+\)") "([^"]+)"', page, re.MULTILINE)
+
+
+def misnamed(page: str) -> set[str]:
+    """Fields that a question names and no line has."""
+    return {name for question in questions(page) for name in insights.unknown(question, FIELDS)}
+
+
+def test_every_question_asks_for_what_lines_say() -> None:
+    assert len(questions(RUNBOOK)) > 9
+    assert misnamed(RUNBOOK) == set()
+
+
+def test_a_question_for_what_no_line_says_would_be_found() -> None:
+    assert misnamed(RUNBOOK.replace("filter message = 'failed'", "filter massage = 'failed'")) == {"massage"}
 
 
 def refused(block: str) -> str:

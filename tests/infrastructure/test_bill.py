@@ -21,6 +21,7 @@ from cdk.bill.report import chart, document, summary, tables
 from cdk.bill.series import series
 from cdk.bill.traffic import HOURS, SECONDS, Traffic, traced
 from cdk.constructs.dashboard import SHOWN
+from cdk.cost import REQUESTS
 from cdk.options import Strategy, WrongOptionError
 from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
@@ -293,6 +294,38 @@ def test_every_figure_of_the_traffic_is_listed() -> None:
 
     assert unlisted(page) == set()
     assert unlisted(page.replace("`traffic_people`", "")) == {"traffic_people"}
+
+
+def compared(templates: dict[Strategy, Templates]) -> list[str]:
+    """The rows of `make cost`, as docs/cost.md lays them out."""
+    rows = []
+    for requests in REQUESTS:
+        traffic = Traffic(requests=Decimal(requests))
+        bills = [bill(stacks(templates[each]), traffic, each) for each in Strategy]
+        of = [bills[0].of(Group.APPLICATION), *(each.of(Group.MONITORING) for each in bills)]
+        rows.append(f"| {requests:,} | {' | '.join(f'${usd:,.2f}' for usd in of)} |")
+    return rows
+
+
+def test_the_page_says_what_it_costs(deployment: Callable[..., Templates]) -> None:
+    page = (ROOT / "docs/cost.md").read_text()
+    templates = {each: deployment(monitoring=each) for each in Strategy}
+
+    assert f"| application | {' | '.join(Strategy)} |" in page
+    assert [row for row in compared(templates) if row not in page] == []
+    said = summary(bill(stacks(templates[Strategy.CLOUDWATCH]), DAY_TO_DAY, Strategy.CLOUDWATCH))
+    assert said.splitlines()[0] in page
+
+
+def test_a_page_that_says_what_it_cost_before_would_be_noticed(deployment: Callable[..., Templates]) -> None:
+    templates = {each: deployment(monitoring=each) for each in Strategy}
+    alarms = templates[Strategy.HYBRID].planted()
+    name = next(
+        name for name, each in alarms.monitoring["Resources"].items() if each["Type"] == "AWS::CloudWatch::Alarm"
+    )
+    del alarms.monitoring["Resources"][name]
+
+    assert compared(templates | {Strategy.HYBRID: alarms}) != compared(templates)
 
 
 def test_a_scrape_every_half_minute_is_assumed_where_there_is_a_prometheus() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tests.infrastructure.test_dashboard import rows
 from tests.unit.metrics.cloudwatch import points
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 CATALOGUE = ROOT / "layers" / "dyno" / "python" / "dyno" / "metrics" / "catalogue"
 
@@ -178,6 +180,15 @@ def spelt(source: str) -> set[str]:
     return names() & {each for each in constants if isinstance(each, str)}
 
 
+def within_texts(source: str) -> set[str]:
+    """Families that a module's texts mention, its docstrings left aside."""
+    tree = ast.parse(source)
+    documented = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)}
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    families = {family.name for family in catalogue.FAMILIES}
+    return {name for each in texts if each not in documented for name in re.findall(r"\w+", each) if name in families}
+
+
 def modules() -> Iterator[Path]:
     for folder in ("cdk", "functions", "layers"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -193,6 +204,17 @@ def test_nothing_but_the_catalogue_names_a_metric() -> None:
     found = {(str(path.relative_to(ROOT)), name) for path in modules() for name in spelt(path.read_text())}
 
     assert found == OTHER_MEANINGS
+
+
+def test_no_text_mentions_a_family_but_by_the_catalogue() -> None:
+    found = {str(path.relative_to(ROOT)): within_texts(path.read_text()) for path in modules()}
+
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_a_family_within_an_expression_would_be_found() -> None:
+    assert within_texts("query = f'sum(rate(dyno_calls_total[{window}]))'") == {"dyno_calls_total"}
+    assert within_texts('"""Of dyno_calls_total."""') == set()
 
 
 @pytest.mark.parametrize("name", ["5XXError", "HoursSaved", "dyno_calls_total", "DeadLetters", "Duration"])
