@@ -22,7 +22,7 @@ def computed(expression: str, known: Mapping[str, Value]) -> Value:
     """
     for theirs, ours in SPELT.items():
         expression = re.sub(theirs, ours, expression)
-    functions = {"IF": _if, "FILL": _fill, "SUM": _sum}
+    functions = {"IF": _if, "FILL": filled, "SUM": _sum}
     try:
         return _number(eval(expression, {"__builtins__": {}}, {**known, **functions}))
     except TypeError:
@@ -33,7 +33,8 @@ def _if(condition: Value, then: Value, otherwise: Value) -> Value:
     return then if condition else otherwise
 
 
-def _fill(value: Value, otherwise: float) -> Value:
+def filled(value: Value, otherwise: float) -> Value:
+    """Of a series with points at other times; what becomes of one that has none is not written down."""
     return otherwise if value is None else value
 
 

@@ -15,6 +15,7 @@ from cdk.monitoring.prometheus import alerts as prometheus
 from cdk.monitoring.runbook import anchor
 from cdk.options import Strategy
 from dyno.metrics import catalogue
+from tests import metric_math
 from tests.infrastructure import checks
 from tests.infrastructure.checks import Alarm
 from tests.infrastructure.template import Resource, Template, Templates, as_list, only, resources, text
@@ -153,8 +154,13 @@ def test_a_budget_burns_by_the_share_of_calls_that_fail(
         assert is_on(found[f"{budget}ErrorBudgetFastShort"], known) == short
 
 
+@pytest.mark.parametrize("fill", [lambda value, _: value, metric_math.filled])
 @pytest.mark.parametrize("name", ["RecordsMissing", "MetricsMissing"])
-def test_silence_is_told_of_only_where_there_should_be_none(aws: Templates, name: str) -> None:
+def test_silence_is_told_of_only_where_there_should_be_none(
+    aws: Templates, name: str, fill: Callable[..., float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not FILL makes something of a series that has no point at all."""
+    monkeypatch.setattr(metric_math, "filled", fill)
     alarm = checks.alarms(aws.monitoring)[name]
     arriving = [each for each in alarm.by_name if each != "called"]
 
