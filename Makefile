@@ -3,6 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 PORT ?= 8000
+PROMETHEUS_PORT ?= 9090
+GRAFANA_PORT ?= 3000
 STACK ?= run
 ROLE ?= user
 FUNCTION ?= allocations
@@ -46,10 +48,13 @@ docs: .venv/ready ## Write what is derived: the tables of docs/metrics.md, Grafa
 
 # This machine
 
-.PHONY: run token demo roi redrive backfill invoke clean
+.PHONY: run monitor token demo roi redrive backfill invoke clean
 
 run: .venv/ready ## Start everything here: PostgreSQL, a local AWS, the real stacks, the sample lab; PORT=8000 STRATEGY=cloudwatch|prometheus|hybrid
 	@exec python -m cdk.local --stack $(STACK) run --port $(PORT) --strategy $(STRATEGY)
+
+monitor: .venv/ready ## Watch what runs here by Prometheus, and Grafana where there is one; PROMETHEUS_PORT=9090 GRAFANA_PORT=3000
+	@exec python -m cdk.local --stack $(STACK) monitor --prometheus-port $(PROMETHEUS_PORT) --grafana-port $(GRAFANA_PORT)
 
 token: .venv/ready ## Print a token of ROLE=user, power_user or admin, valid 24 hours
 	@exec python -m cdk.local --stack $(STACK) token --role $(ROLE)

@@ -1,4 +1,4 @@
-"""`python -m cdk.local run|token|invoke|demo|roi|redrive|backfill|clean`: what the Makefile calls on this machine."""
+"""`python -m cdk.local run|monitor|token|invoke|demo|roi|redrive|backfill|clean`: what make calls on this machine."""
 
 import argparse
 import asyncio
@@ -24,6 +24,13 @@ def _run(instance: Instance, arguments: argparse.Namespace) -> None:
     from cdk.local import steps, supervisor  # noqa: PLC0415  # `make token` needs none of it
 
     asyncio.run(supervisor.supervise(instance, arguments.port, arguments.strategy, steps.Steps(Console())))
+
+
+def _monitor(instance: Instance, arguments: argparse.Namespace) -> None:
+    from cdk.local import monitor, steps  # noqa: PLC0415
+
+    ports = monitor.Ports(arguments.prometheus_port, arguments.grafana_port)
+    asyncio.run(monitor.supervise(instance, ports, steps.Steps(Console())))
 
 
 def _token(instance: Instance, arguments: argparse.Namespace) -> None:
@@ -77,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=int, default=8000)
     run.add_argument("--strategy", choices=("cloudwatch", "prometheus", "hybrid"), default="cloudwatch")
     run.set_defaults(do=_run)
+    monitor = commands.add_parser("monitor")
+    monitor.add_argument("--prometheus-port", type=int, default=9090)
+    monitor.add_argument("--grafana-port", type=int, default=3000)
+    monitor.set_defaults(do=_monitor)
     token = commands.add_parser("token")
     token.add_argument("--role", default="user")
     token.set_defaults(do=_token)

@@ -13,12 +13,13 @@ STOP_S = 25
 
 def forget_all() -> None:
     """
-    Stop every stack of this checkout and remove .run/.
+    Stop every stack of this checkout, what watches it first, and remove .run/.
 
     Raises:
         LocalStackError: One did not stop.
     """
-    for lock in (ROOT / ".run").glob("*/lock"):
+    folder = ROOT / ".run"
+    for lock in (*folder.glob("*/monitor/lock"), *folder.glob("*/lock")):
         instance = Instance(lock.parent)
         _stop(instance)
         processes.end_leftovers(instance)

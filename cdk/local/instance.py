@@ -100,10 +100,12 @@ class Instance:
             return None
 
 
-def reserve(port: int) -> socket.socket:
+def reserve(port: int, instead: str = "PORT=8100") -> socket.socket:
     """
-    A socket bound to the front's port, not yet listening: callers are refused until the stack is ready.
+    A socket bound to a port, not yet listening: callers of the front are refused until the stack is ready.
 
+    Args:
+        instead: What whoever wants another port is to type.
     Raises:
         LocalStackError: Somebody else listens there.
     """
@@ -114,7 +116,7 @@ def reserve(port: int) -> socket.socket:
         bound.bind((LOOPBACK, port))
     except OSError as error:
         bound.close()
-        raise LocalStackError(f"port {port} cannot be had ({error.strerror}); try PORT=8100") from error
+        raise LocalStackError(f"port {port} cannot be had ({error.strerror}); try {instead}") from error
     return bound
 
 

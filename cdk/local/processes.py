@@ -34,6 +34,7 @@ class Child:
         lasting: Whether it lives as long as the stack does.
         needed: Whether the others need it while they end.
         farewell: What its log says when all it keeps is written; it need not be waited for any longer then.
+        grace_s: How long it may take to end well.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Child:
     lasting: bool
     needed: bool
     farewell: str | None
+    grace_s: float
 
     @property
     def has_ended(self) -> bool:
@@ -68,7 +70,7 @@ class Child:
             return False
         said_before = self.log.stat().st_size
         self.process.send_signal(self.stop_signal)
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + self.grace_s
         while time.monotonic() < deadline:
             if self.has_ended or (self.farewell and self.farewell in self._log_from(said_before)):
                 return True
@@ -110,6 +112,7 @@ class Family:
         lasting: bool = True,
         needed: bool = False,
         farewell: str | None = None,
+        grace_s: float = GRACE_S,
     ) -> Child:
         """Start a child in a session of its own: Ctrl-C reaches the supervisor alone, which stops all in order."""
         log = self.instance.path(f"{name}.log")
@@ -127,7 +130,7 @@ class Family:
                 start_new_session=True,
                 user=user,
             )
-            child = Child(name, process, log, stop_signal, lasting, needed, farewell)
+            child = Child(name, process, log, stop_signal, lasting, needed, farewell, grace_s)
             self.children.append(child)
         return child
 
