@@ -1,6 +1,7 @@
 """The database goes away for a minute under load: callers are told, scrapes go on, and nothing finished is lost."""
 
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,15 +21,21 @@ from sqlalchemy import create_engine
 from cdk.local import aws, postgres
 from cdk.local.instance import LOOPBACK, ROOT, Instance
 from cdk.local.processes import Child, Family
+from cdk.local.prometheus import Prometheus
+from cdk.monitoring.prometheus.alerts import JOB
 from dyno import migrations
 from dyno.bootstrap import OWNER, by_connection
 from dyno.metrics.snapshot import KEY
+from tests.e2e.monitor import firing, monitored, values
 from tests.e2e.site import Site, eventually, in_days
 
 OUTAGE_S = 60
 PAUSE_S = 0.5
 USERS = 2
 TEST_TYPE = "e2e-outage"
+ALERT = "IngestFailing"
+SCRAPED_EVERY_S = 5
+"""A scrape may take as long, on a machine that has this load besides."""
 
 
 @dataclass
@@ -157,7 +165,64 @@ def failing_since(exposition: str) -> float:
     return float(found[1])
 
 
-def test_a_minute_without_the_database_loses_nothing_and_stops_no_scrape(site: Site, database: Database) -> None:
+@dataclass
+class Outage:
+    """
+    A minute without the database.
+
+    Attributes:
+        before: A scrape of before, if there was one.
+        during: One of its end.
+        calm: Alerts that were raised before it.
+        raised: Alerts at its end; None if Prometheus was left out.
+        ended: Those left some time after the first batch that was written again; likewise.
+        ups: How often Prometheus was answered, and how often not.
+    """
+
+    load: Load
+    stopped_at: float
+    before: str
+    during: str
+    redriven: subprocess.CompletedProcess[str]
+    calm: set[str]
+    raised: set[str] | None
+    ended: set[str] | None
+    ups: tuple[int, int]
+
+
+@contextmanager
+def watching(site: Site) -> Iterator[Prometheus | None]:
+    """A Prometheus whose alert looks back for seconds, not minutes; None where SKIP leaves it out."""
+    if "promtool" in os.environ.get("SKIP", "").split(","):
+        yield None
+        return
+    with monitored(site, SCRAPED_EVERY_S, alert=ALERT) as monitor:
+        yield monitor.server
+
+
+@pytest.fixture(scope="module")
+def outage(site: Site, database: Database) -> Iterator[Outage]:
+    vehicles = stocked(database)
+    with watching(site) as server:
+        with Load(site, itertools.cycle(vehicles)) as load:
+            eventually(load.statuses, lambda seen: 201 in seen)
+            before = load.scrapes[-1][1] if load.scrapes else ""
+            calm = firing(server) if server else set()
+            stopped_at = time.time()
+            database.stop()
+            time.sleep(OUTAGE_S)
+            during = load.scrapes[-1][1]
+            raised = firing(server) if server else None
+            database.start()
+            told_off = len(load.answers)
+            eventually(lambda: load.answers[told_off:], lambda seen: any(status == 201 for _, status, _ in seen))
+        redriven = redrive(site)
+        ended = eventually(lambda: firing(server), lambda left: ALERT not in left, 60) if server else None
+        yield Outage(load, stopped_at, before, during, redriven, calm, raised, ended, ups(server) if server else (0, 0))
+
+
+def stocked(database: Database) -> list[str]:
+    """A lab with room for everybody; the VINs of its vehicles."""
     database.sql("insert into dynos (name, breadth) select 'E2E ' || n, 4 from generate_series(1, 10) n")
     database.sql(
         "insert into capabilities (dyno_id, test_type, drive_type, weight_class)"
@@ -168,27 +233,42 @@ def test_a_minute_without_the_database_loses_nothing_and_stops_no_scrape(site: S
         "insert into vehicles (vin, weight_lbs, drive_type)"
         " select 'E2EOUTAGE' || lpad(n::text, 8, '0'), 5000, 'AWD' from generate_series(1, 10) n returning vin"
     )
+    return [vin for [vin] in vehicles]
 
-    with Load(site, itertools.cycle(vin for [vin] in vehicles)) as load:
-        eventually(load.statuses, lambda seen: 201 in seen)
-        before = load.scrapes[-1][1] if load.scrapes else ""
-        stopped_at = time.time()
-        database.stop()
-        time.sleep(OUTAGE_S)
-        during = load.scrapes[-1][1]
-        database.start()
-        told_off = len(load.answers)
-        eventually(lambda: load.answers[told_off:], lambda seen: any(status == 201 for _, status, _ in seen))
 
-    redriven = redrive(site)
+def ups(server: Prometheus) -> tuple[int, int]:
+    """How many scrapes were answered, and how many were not."""
+    [(_, all_of_them)] = values(server, f'count_over_time(up{{job="{JOB}"}}[1h])')
+    [(_, answered)] = values(server, f'sum_over_time(up{{job="{JOB}"}}[1h])')
+    return int(answered), int(all_of_them - answered)
+
+
+def test_a_minute_without_the_database_loses_nothing_and_stops_no_scrape(
+    site: Site, database: Database, outage: Outage
+) -> None:
+    load, redriven = outage.load, outage.redriven
+
     assert redriven.returncode == 0, redriven.stdout + redriven.stderr
     assert load.statuses() == {201, 503}
     assert all(retry_after for _, status, retry_after in load.answers if status == 503)
     assert {status for status, _ in load.scrapes} == {200}
-    assert before == "" or failing_since(before) == 0
-    assert stopped_at - 1 < failing_since(during) < stopped_at + OUTAGE_S
+    assert outage.before == "" or failing_since(outage.before) == 0
+    assert outage.stopped_at - 1 < failing_since(outage.during) < outage.stopped_at + OUTAGE_S
     assert_everything_is_in_the_table(site, database, load)
     assert failing_since(httpx.get(f"{site.url}/metrics/prometheus", timeout=35, trust_env=False).text) == 0
+
+
+@pytest.mark.needs("promtool")
+def test_prometheus_is_answered_all_along_and_says_that_records_are_not_written_while_they_are_not(
+    outage: Outage,
+) -> None:
+    answered, unanswered = outage.ups
+
+    assert answered > OUTAGE_S / SCRAPED_EVERY_S
+    assert unanswered == 0
+    assert outage.raised is not None
+    assert outage.ended is not None
+    assert ALERT in outage.raised - outage.ended - outage.calm
 
 
 def assert_everything_is_in_the_table(site: Site, database: Database, load: Load) -> None:
