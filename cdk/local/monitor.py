@@ -88,8 +88,8 @@ async def _live(family: Family, deployed: Stack, ports: Ports, steps: Steps) -> 
     server = Prometheus.at(ports.prometheus)
     await steps.step("Prometheus", _started(family, server, ports, told), server.url)
     await _started_grafana(family, ports, told, steps)
-    brought = await steps.step("scrape", _scraped(server, steps))
-    steps.say(f"\n[bold green]Ready[/]: {brought}. Ctrl-C stops it and keeps what it saw.\n")
+    await steps.step("scrape", _scraped(server, steps))
+    steps.say("\n[bold green]Ready[/]; Ctrl-C stops it and keeps what it saw.\n")
     steps.say(f"  Prometheus   [bold]{server.url}[/]")
     if any(child.name == grafana.NAME for child in family.children):
         steps.say(f"  Grafana      [bold]{grafana.url(ports.grafana)}[/]")

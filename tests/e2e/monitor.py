@@ -108,6 +108,7 @@ class Monitor:
 def monitored(site: Site, every_s: int = EVERY_S, alert: str = "") -> Iterator[Monitor]:
     """A stack watched from nothing on, while a block runs."""
     begun = Monitor(site)
+    end(begun)  # of tests that were killed
     shutil.rmtree(begun.instance.folder, ignore_errors=True)
     try:
         begun.start(every_s, alert)

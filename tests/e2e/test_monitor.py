@@ -38,10 +38,10 @@ def scrapes(watching: Monitor, since: float) -> int:
 
 
 def test_it_says_how_much_it_sees(watching: Monitor) -> None:
-    [ready] = [line for line in watching.said if line.startswith("Ready")]
-    found = re.match(r"Ready: (\d+) series; (\d+) recording and (\d+) alerting rules\.", ready)
+    [scraped] = [line for line in watching.said if line.startswith("✓ scrape")]
+    found = re.search(r"(\d+) series; (\d+) recording and (\d+) alerting rules", scraped)
 
-    assert found, ready
+    assert found, scraped
     assert all(int(number) > 0 for number in found.groups())
 
 
