@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cdk.monitoring.alarms import MISSING_SECTION, PERIOD_S
+from cdk.monitoring.alarms import MISSING_SECTION
 from cdk.monitoring.prometheus.promql import labels, window
 from cdk.monitoring.prometheus.recordings import INGEST_LAG, LATELY, counted, of_calls, quantile
 from dyno.metrics import catalogue
@@ -91,7 +91,7 @@ def _burning(metric: CallMetric, budget: ErrorBudget, burn: Burn) -> Alert:
 
 def _slow(family: Family, limit: Limit) -> Alert:
     """Of a histogram, whose seconds CloudWatch has as milliseconds."""
-    for_s = limit.periods * PERIOD_S
+    for_s = limit.periods * limit.period_s
     return Alert(
         limit.name,
         limit.says,
@@ -110,7 +110,7 @@ def _increasing(family: Family, limit: Limit) -> Alert:
         limit.section,
         f"{counted(family, f'increase{LATELY}')} >= {limit.at:g}",
         f"{_told(*family.labels)}: {_value('humanize')} within {LATELY}.",
-        for_s=(limit.periods - 1) * PERIOD_S,
+        for_s=(limit.periods - 1) * limit.period_s,
         urgent=limit.urgent,
     )
 
