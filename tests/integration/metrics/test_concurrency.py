@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from dyno.database import sqlstate
@@ -68,6 +69,48 @@ def test_a_missing_month_is_made_once_by_whoever_comes_first(pipeline: Pipeline)
 
     assert at_once(work) == []
     pipeline.check_counts(finished=THREADS, poison=0)
+
+
+def waits_for_its_maker(pipeline: Pipeline) -> bool:
+    """
+    Whether a month that is there is used only once whoever made it let go of its lock.
+
+    A commit is seen by others a moment before they are told to look anew at what a table consists of; a maker in that
+    moment is played by a session that holds its lock.
+    """
+    lock = "(hashtextextended('dyno metrics partitions', 0))"
+    maker, another = (pipeline.connect("postgres", number).connect() for number in (98, 99))
+    with maker, another:
+        another.execute(text("set lock_timeout = '100ms'"))
+        maker.execute(text(f"select pg_advisory_lock{lock}"))
+        try:
+            another.execute(text("select create_metrics_partition(:month)"), {"month": NOW.date()})
+        except DBAPIError as error:
+            return sqlstate(error) == "55P03"
+        finally:
+            maker.execute(text(f"select pg_advisory_unlock{lock}"))
+    return False
+
+
+def test_a_month_is_used_once_every_session_has_heard_of_it(pipeline: Pipeline) -> None:
+    pipeline.ingest(logged([line("e")]))
+
+    assert waits_for_its_maker(pipeline)
+
+
+def test_a_month_that_is_used_as_soon_as_it_is_seen_would_be_noticed(pipeline: Pipeline) -> None:
+    source = pipeline.value("select pg_get_functiondef('create_metrics_partition'::regproc)")
+    pipeline.ingest(logged([line("e")]))
+
+    pipeline.run(
+        source.replace("perform pg_advisory_lock_shared(maker);", "").replace(
+            "perform pg_advisory_unlock_shared(maker);", ""
+        )
+    )
+    try:
+        assert not waits_for_its_maker(pipeline)
+    finally:
+        pipeline.run(source)
 
 
 def test_the_planted_fault_an_unsorted_batch_deadlocks(pipeline: Pipeline) -> None:
