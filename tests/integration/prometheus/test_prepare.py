@@ -109,13 +109,28 @@ def test_with_nothing_to_restore_the_history_begins_anew(tower: Tower) -> None:
     assert restored(tower) == {}
 
 
-def test_if_no_snapshot_can_be_read_the_history_begins_anew_and_nothing_of_them_is_left(tower: Tower) -> None:
-    (put(tower, NEWER, "A") / "sizes").unlink()
+def test_if_no_snapshot_can_be_read_it_fails_and_leaves_them_for_another_try(tower: Tower) -> None:
+    broken = put(tower, NEWER, "A")
+    (broken / "sizes").rename(broken / "elsewhere")
 
-    said = tower.prepare()
+    failed = tower.preparing()
 
-    assert re.findall("skipped|begins now", said) == ["skipped", "begins now"]
+    assert failed.wait() != 0
+    assert re.findall("skipped|can be read", failed.said()) == ["skipped", "can be read"]
     assert restored(tower) == {}
+    (broken / "elsewhere").rename(broken / "sizes")
+    assert "restored" in tower.prepare()
+
+
+def test_snapshots_that_cannot_be_listed_are_not_taken_for_none(tower: Tower) -> None:
+    tower.snapshots.rmdir()
+    tower.snapshots.write_text("no folder: ls says its name, and no snapshot's")
+    tower.add_command("ls", "echo 'ls: Input/output error' >&2; exit 2")
+
+    failed = tower.preparing()
+
+    assert failed.wait() != 0
+    assert "cannot be read" in failed.said()
 
 
 @in_every_shell

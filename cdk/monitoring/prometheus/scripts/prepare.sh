@@ -50,9 +50,11 @@ write_secret() {
 }
 
 # The names of whole snapshots, the newest first: 20171210T211224Z-2be650b6d019eb54. What is still being copied, or was
-# when its writer was killed, has another name.
+# when its writer was killed, has another name. A folder that cannot be read is not an empty one.
 whole() {
-    ls -1r "$SNAPSHOTS" 2>/dev/null | sed -n '/^[0-9]\{8\}T[0-9]\{6\}Z-[0-9a-f]\{1,\}$/p'
+    [ -e "$SNAPSHOTS" ] || return 0
+    found=$(ls -1r "$SNAPSHOTS") || return
+    echo "$found" | sed -n '/^[0-9]\{8\}T[0-9]\{6\}Z-[0-9a-f]\{1,\}$/p'
 }
 
 # As snapshot.sh notes them.
@@ -74,8 +76,11 @@ move_in() {
     rm -rf "$copy"
 }
 
+# If there are snapshots and none can be read, it fails and is tried again: a history that began anew would in time take
+# the place of one that could not be read for a moment. Whoever means it moves them away.
 restore() {
-    for name in $(whole); do
+    names=$(whole) || { say "$SNAPSHOTS cannot be read" >&2; exit 1; }
+    for name in $names; do
         rm -rf "$draft"
         if reason=$(copied "$name" 2>&1); then
             mv "$draft" "$copy"
@@ -87,6 +92,7 @@ restore() {
         say "skipped $name, which cannot be read completely:" $reason >&2
     done
     rm -rf "$draft"
+    [ -z "$names" ] || { say "no snapshot in $SNAPSHOTS can be read" >&2; exit 1; }
     say "no snapshot to restore in $SNAPSHOTS; the history begins now"
 }
 
