@@ -98,7 +98,8 @@ class WatchtowerTask(Construct):
         return containers.add_site(
             GRAFANA,
             user=GRAFANA_USER,
-            memory_limit_mib=384,
+            # No limit of its own: its migrations take more for a moment, and what it lacked then would end the task.
+            memory_reservation_mib=384,
             readonly_root_filesystem=not shell,
             linux_parameters=reaper,
             environment=settings(url=addresses.grafana_url, content=CONTENT, data=GRAFANA_DATA),

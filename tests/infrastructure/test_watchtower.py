@@ -155,6 +155,7 @@ FAULTS: list[Fault] = [
     (watchtower.misshapen, lambda t: task(t).update(Cpu="1024")),
     (watchtower.misshapen, lambda t: task(t)["RuntimePlatform"].update(CpuArchitecture="X86_64")),
     (watchtower.misshapen, lambda t: container(t, "prometheus").update(Memory=1024)),
+    (watchtower.misshapen, lambda t: container(t, "grafana").update(MemoryReservation=513)),
     (watchtower.out_of_order, lambda t: container(t, "init").update(Essential=True)),
     (watchtower.out_of_order, lambda t: container(t, "snapshot").update(Essential=False)),
     (watchtower.out_of_order, lambda t: container(t, "snapshot").pop("DependsOn")),

@@ -46,9 +46,9 @@ def misshapen(template: Template) -> list[str]:
     """Where the task is of another size or kind, or its containers want more than it has."""
     given = only(template, "AWS::ECS::TaskDefinition")["Properties"]
     wanted = SIZE | {"RuntimePlatform": {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}}
-    limits = sum(container.get("Memory", 0) for container in given["ContainerDefinitions"])
+    claims = [each.get("Memory", each.get("MemoryReservation", 0)) for each in given["ContainerDefinitions"]]
     found = [key for key, value in wanted.items() if given[key] != value]
-    return found + (["limits"] if limits > int(given["Memory"]) else [])
+    return found + (["memory"] if sum(claims) > int(given["Memory"]) else [])
 
 
 def out_of_order(template: Template) -> list[str]:
