@@ -1,5 +1,6 @@
 """What Grafana is given at its start: its data source, its dashboards, and where it finds them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def files(runbook: str, home: str = "/content") -> dict[str, str]:
         "grafana/provisioning/datasources/prometheus.yml": _yaml(_data_source()),
         "grafana/provisioning/dashboards/dyno.yml": _yaml(_provider(home)),
         **{
-            f"{DASHBOARDS}/{path.name}": path.read_text().replace(RUNBOOK_UNKNOWN, runbook)
+            f"{DASHBOARDS}/{path.name}": path.read_text().replace(RUNBOOK_UNKNOWN, json.dumps(runbook)[1:-1])
             for path in sorted(RENDERED.glob("*.json"))
         },
     }
