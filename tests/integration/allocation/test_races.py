@@ -1,47 +1,17 @@
 """Threads on real connections: exactly the right number win, whoever is first."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from dyno.allocation import service
-from dyno.errors import DynoError, NoDynoAvailable, VehicleAlreadyAllocated
+from dyno.errors import NoDynoAvailable, VehicleAlreadyAllocated
+from tests.integration.allocation.conftest import CLIENTS
 from tests.lab import ANN, MONDAY, Lab
-
-CLIENTS = 32
-Attempt = Callable[[Engine], Any]
-
-
-@pytest.fixture
-def crowd(lab: Lab) -> Any:
-    """Runs attempts at one moment, each on a connection of its own; gives each one's answer or refusal."""
-    over = create_engine(
-        lab.over.url, creator=lab.over.pool._creator, pool_size=CLIENTS, max_overflow=0, isolation_level="AUTOCOMMIT"
-    )
-
-    def run(attempts: list[Attempt]) -> list[Any]:
-        ready = Barrier(len(attempts))
-
-        def one(attempt: Attempt) -> Any:
-            with over.connect() as connection:
-                connection.execute(text("select 1"))
-            ready.wait()
-            try:
-                return attempt(over)
-            except DynoError as refused:
-                return refused
-
-        with ThreadPoolExecutor(len(attempts)) as pool:
-            return list(pool.map(one, attempts))
-
-    yield run
-    over.dispose()
 
 
 def outcomes(answers: list[Any]) -> Counter[str]:
