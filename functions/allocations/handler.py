@@ -1,4 +1,4 @@
-"""The door of the lab: booking, cancelling, looking; and of its people."""
+"""The door of the lab: booking, cancelling, looking; its vehicles and dynos; and of its people."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dyno.allocation import service
+from dyno.allocation import registry, service
 from dyno.allocation.model import (
     Allocation,
     AllocationFilter,
@@ -15,12 +15,21 @@ from dyno.allocation.model import (
     AutoAllocationRequest,
     Cancellation,
     Day,
-    Dyno,
     Overlap,
     Refusal,
     Status,
     Terms,
+)
+from dyno.allocation.registry_model import (
+    CreatedDyno,
+    CreatedVehicle,
+    Dyno,
+    DynoChange,
+    NewDyno,
+    NewVehicle,
     Vehicle,
+    VehicleChange,
+    VehicleFilter,
 )
 from dyno.auth import Permission, Role
 from dyno.database import engine
@@ -34,9 +43,12 @@ from dyno.users.model import Enrolled, Enrolment, User, UserChange
 door = Door(settings)
 
 AllocationId = Annotated[Number, Path(lt=2**63)]
+DynoId = Annotated[Number, Path(lt=2**31)]
+VehicleId = Annotated[Number, Path(lt=2**31)]
 UserId = Annotated[Number, Path(lt=2**31)]
 Cursor = Annotated[str | None, Query(max_length=64)]
 Limit = Annotated[Number, Query(le=MAX_LIMIT)]
+Retired = Annotated[Literal["true", "false"], Query()]
 Id = Annotated[Number | None, Query(lt=2**31)]
 IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
@@ -49,12 +61,7 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=255)]
 def auto(request: AutoAllocationRequest, idempotency_key: IdempotencyKey = None) -> Response[AutoAllocation]:
     """Book a vehicle onto the least capable free dyno."""
     booked = service.auto_allocate(engine(settings()), request, actor=door.actor, key=idempotency_key, terms=terms())
-    return Response(
-        200 if booked.dry_run else 201,
-        "application/json",
-        booked,
-        headers={"Idempotency-Replayed": "true"} if booked.replayed else {},
-    )
+    return Response(200 if booked.dry_run else 201, "application/json", booked, headers=replay(booked))
 
 
 @door.get("/allocations")
@@ -105,20 +112,78 @@ def cancel(allocation_id: AllocationId) -> Cancellation:
     return service.cancel_allocation(engine(settings()), allocation_id, actor=door.actor)
 
 
+@door.post("/dynos")
+@allow(Permission.MANAGE_DYNOS)
+def create_dyno(request: NewDyno, idempotency_key: IdempotencyKey = None) -> Response[CreatedDyno]:
+    """Make a dyno known, with its capabilities."""
+    created = registry.create_dyno(engine(settings()), request, actor=door.actor, key=idempotency_key)
+    return Response(201, "application/json", created, headers=etag(created) | replay(created))
+
+
 @door.get("/dynos")
 @allow(Permission.VIEW_DYNOS)
-def dynos(cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[Dyno]:
-    """Dynos with their capabilities."""
-    return service.list_dynos(engine(settings()), cursor, limit)
+def dynos(retired: Retired = "false", cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[Dyno]:
+    """Dynos with their capabilities: those in use, or those retired."""
+    return registry.list_dynos(engine(settings()), cursor, limit, retired=retired == "true")
+
+
+@door.get("/dynos/<dyno_id>")
+@allow(Permission.VIEW_DYNOS)
+def dyno(dyno_id: DynoId) -> Response[Dyno]:
+    """One dyno, its version as ETag."""
+    found = registry.get_dyno(engine(settings()), dyno_id)
+    return Response(200, "application/json", found, headers=etag(found))
+
+
+@door.patch("/dynos/<dyno_id>")
+@allow(Permission.MANAGE_DYNOS)
+def change_dyno(dyno_id: DynoId, change: DynoChange, if_match: IfMatch = None) -> Response[Dyno]:
+    """Change what is said of a dyno, let it retire, or have it back."""
+    version = seen_version(if_match)
+    changed = registry.change_dyno(
+        engine(settings()), dyno_id, change, version=version, actor=door.actor, time_zone=terms().time_zone
+    )
+    return Response(200, "application/json", changed, headers=etag(changed))
+
+
+@door.post("/vehicles")
+@allow(Permission.MANAGE_VEHICLES)
+def create_vehicle(request: NewVehicle, idempotency_key: IdempotencyKey = None) -> Response[CreatedVehicle]:
+    """Make a vehicle known."""
+    created = registry.create_vehicle(engine(settings()), request, actor=door.actor, key=idempotency_key)
+    return Response(201, "application/json", created, headers=etag(created) | replay(created))
 
 
 @door.get("/vehicles")
 @allow(Permission.VIEW_VEHICLES)
 def vehicles(
-    vin: Annotated[str | None, Query(max_length=64)] = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    vin: Annotated[str | None, Query(max_length=64)] = None,
+    retired: Retired = "false",
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Vehicle]:
-    """Vehicles, or the one with a vin."""
-    return service.list_vehicles(engine(settings()), vin, cursor, limit)
+    """Vehicles, or the one with a vin: those in use, or those retired."""
+    wanted = VehicleFilter(vin=vin, retired=retired == "true")
+    return registry.list_vehicles(engine(settings()), wanted, cursor, limit)
+
+
+@door.get("/vehicles/<vehicle_id>")
+@allow(Permission.VIEW_VEHICLES)
+def vehicle(vehicle_id: VehicleId) -> Response[Vehicle]:
+    """One vehicle, its version as ETag."""
+    found = registry.get_vehicle(engine(settings()), vehicle_id)
+    return Response(200, "application/json", found, headers=etag(found))
+
+
+@door.patch("/vehicles/<vehicle_id>")
+@allow(Permission.MANAGE_VEHICLES)
+def change_vehicle(vehicle_id: VehicleId, change: VehicleChange, if_match: IfMatch = None) -> Response[Vehicle]:
+    """Change what is said of a vehicle, let it retire, or have it back."""
+    version = seen_version(if_match)
+    changed = registry.change_vehicle(
+        engine(settings()), vehicle_id, change, version=version, actor=door.actor, time_zone=terms().time_zone
+    )
+    return Response(200, "application/json", changed, headers=etag(changed))
 
 
 @door.get("/me")
@@ -134,8 +199,7 @@ def me() -> dict[str, Any]:
 def enrol(request: Enrolment, idempotency_key: IdempotencyKey = None) -> Response[Enrolled]:
     """Enrol a person of the user pool."""
     enrolled = people.enrol(engine(settings()), request, actor=door.actor, key=idempotency_key, now=datetime.now(UTC))
-    replayed = {"Idempotency-Replayed": "true"} if enrolled.replayed else {}
-    return Response(201, "application/json", enrolled, headers=etag(enrolled) | replayed)
+    return Response(201, "application/json", enrolled, headers=etag(enrolled) | replay(enrolled))
 
 
 @door.get("/users")
@@ -169,9 +233,14 @@ def change_user(user_id: UserId, change: UserChange, if_match: IfMatch = None) -
     return Response(200, "application/json", changed, headers=etag(changed))
 
 
-def etag(shown: Allocation | User) -> dict[str, str]:
+def etag(shown: Allocation | Dyno | Vehicle | User) -> dict[str, str]:
     """Its version, for a change to say what it is of."""
     return {"ETag": f'"{shown.version}"'}
+
+
+def replay(made: AutoAllocation | CreatedDyno | CreatedVehicle | Enrolled) -> dict[str, str]:
+    """Says so, if the same key had made it before."""
+    return {"Idempotency-Replayed": "true"} if made.replayed else {}
 
 
 def terms() -> Terms:

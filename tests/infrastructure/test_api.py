@@ -39,7 +39,7 @@ def test_every_method_asks_for_the_right_token(each: Templates) -> None:
         ("ApiRestmeGET", {"AuthorizationType": "NONE"}),
         ("ApiResthealthlive", {"AuthorizationType": "COGNITO_USER_POOLS"}),
         ("ApiRestmetricsprometheus", {"AuthorizationScopes": []}),
-        ("ApiRestdynos", {"AuthorizationScopes": ["metrics/read"]}),
+        ("ApiRestdynosGET", {"AuthorizationScopes": ["metrics/read"]}),
     ],
 )
 def test_a_wrong_token_asked_for_would_be_found(aws: Templates, prefix: str, properties: dict[str, object]) -> None:

@@ -11,11 +11,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from dyno import migrations
+from dyno.allocation import registry
+from dyno.allocation.registry_model import VehicleChange
 from dyno.database import engine
 from dyno.metrics.catalogue import BUCKET_COUNT
 from dyno.settings import Settings
 from tests.conftest import EngineAs
 from tests.integration.metrics.pipeline import line
+from tests.lab import ADMIN, Lab
 
 
 @pytest.mark.own_database
@@ -55,6 +58,26 @@ def test_people_who_were_seen_before_anybody_could_leave_are_there_still(engine_
         assert enrolled.scalar() == "enrolled"
         people = connection.exec_driver_sql("select id, sub, left_at, version from users order by id").fetchall()
     assert [tuple(person) for person in people] == [(1, "ann", None, 2), (2, "bob", None, 1)]
+
+
+@pytest.mark.own_database
+def test_vehicles_are_found_by_their_vins_in_capitals_once_there_is_a_registry(lab: Lab) -> None:
+    over = lab.owner
+    migrations.downgrade(over, "0007")
+    vins = ["9ZZ0TEST0VD000001", "9zz0test0vd000002 ", "9ZZ0TEST0VD000003", "9zz0test0vd000003"]
+    for vin in vins:
+        lab.vehicle(vin)
+
+    migrations.upgrade(over)
+
+    assert lab.rows("select vin, version, retired_at from vehicles order by id") == [
+        ("9ZZ0TEST0VD000001", 1, None),
+        ("9ZZ0TEST0VD000002", 2, None),
+        ("9ZZ0TEST0VD000003", 1, None),
+        ("9zz0test0vd000003", 1, None),
+    ]
+    twin = registry.change_vehicle(lab.over, 4, VehicleChange(retired=True), version=1, actor=ADMIN, time_zone="UTC")
+    assert twin.retired_at
 
 
 READ_BY_0002 = {

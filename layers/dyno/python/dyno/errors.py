@@ -79,6 +79,13 @@ class VehicleNotFound(NotFound):
     title = "There is no such vehicle"
 
 
+class DynoNotFound(NotFound):
+    """No dyno has that id."""
+
+    code = "dyno_not_found"
+    title = "There is no such dyno"
+
+
 class AllocationNotFound(NotFound):
     """No allocation has that id."""
 
@@ -146,6 +153,41 @@ class AllocationClosed(Conflict):
 
     code = "allocation_closed"
     title = "The allocation can no longer be changed"
+
+
+class VehicleExists(Conflict):
+    """A vehicle has that vin."""
+
+    code = "vehicle_exists"
+    title = "There is such a vehicle already"
+
+
+class VehicleRetired(Conflict):
+    """The vehicle takes no bookings any more."""
+
+    code = "vehicle_retired"
+    title = "The vehicle is retired"
+
+
+class DynoExists(Conflict):
+    """A dyno has that name."""
+
+    code = "dyno_exists"
+    title = "There is a dyno of that name already"
+
+
+class DynoRetired(Conflict):
+    """The dyno is retired, so it cannot be enabled."""
+
+    code = "dyno_retired"
+    title = "The dyno is retired"
+
+
+class BookingsStranded(Conflict):
+    """Bookings that have yet to end could not be kept."""
+
+    code = "bookings_stranded"
+    title = "The change would strand bookings"
 
 
 class UserAlreadyEnrolled(Conflict):

@@ -33,6 +33,7 @@ dynos = Table(
     Column("turnaround_days", SmallInteger, nullable=False),
     Column("breadth", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("retired_at", DateTime(timezone=True)),
 )
 
 capabilities = Table(
@@ -58,6 +59,20 @@ vehicles = Table(
     Column("engine", Text),
     Column("build_type", Text),
     Column("version", Integer, nullable=False),
+    Column("retired_at", DateTime(timezone=True)),
+)
+
+registry_history = Table(
+    "registry_history",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("thing_id", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB, nullable=False),
 )
 
 occupancies = Table(

@@ -43,7 +43,13 @@ def _one_test(given: str) -> str:
     return given
 
 
+def _as_stored(given: str) -> str:
+    return given.strip().upper()
+
+
 Day = Annotated[date, BeforeValidator(_day)]
+Vin = Annotated[str, AfterValidator(_as_stored)]
+"""A vin to look a vehicle up by; however it is written, it is one vehicle's."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True, pattern=r"^[^\x00-\x1f]*$")]
 
 
@@ -73,7 +79,7 @@ class Status(StrEnum):
 class AutoAllocationRequest(Strict):
     """A vehicle to be tested, from which day and for how many; the service chooses the dyno."""
 
-    vin: str | None = None
+    vin: Vin | None = None
     vehicle_id: int | None = None
     test_type: Annotated[Name, AfterValidator(_one_test)]
     start_date: Day
@@ -146,50 +152,6 @@ class Cancellation(Shown):
     allocation: Allocation
 
 
-class Capability(Shown):
-    """A line of the lab's rule sheet; each word may be `any`."""
-
-    test_type: str
-    drive_type: str
-    weight_class: str
-
-
-class Dyno(Shown):
-    """
-    A chassis dynamometer.
-
-    Attributes:
-        breadth: How many concrete (test, drive, weight) combinations it can run.
-    """
-
-    dyno_id: int
-    name: str
-    facility: str | None
-    enabled: bool
-    available_from: date | None
-    available_to: date | None
-    turnaround_days: int
-    breadth: int
-    capabilities: list[Capability]
-    version: int
-
-
-class Vehicle(Shown):
-    """A vehicle; its weight class is derived from its weight in pounds."""
-
-    vehicle_id: int
-    vin: str
-    weight_lbs: int
-    weight_class: str
-    drive_type: str
-    program: str | None
-    build_id: str | None
-    cert_team: str | None
-    engine: str | None
-    build_type: str | None
-    version: int
-
-
 class Overlap(Shown):
     """Two bookings that take the same dyno or the same vehicle on the same days."""
 
@@ -232,7 +194,7 @@ class AllocationFilter(Strict):
 
     dyno_id: int | None = None
     vehicle_id: int | None = None
-    vin: str | None = None
+    vin: Vin | None = None
     status: Status | None = None
     from_date: date | None = None
     to_date: date | None = None

@@ -11,13 +11,11 @@ from dyno.allocation.model import (
     AutoAllocation,
     AutoAllocationRequest,
     Cancellation,
-    Dyno,
     Overlap,
     Placement,
     Refusal,
     Swept,
     Terms,
-    Vehicle,
 )
 from dyno.auth import Actor, Permission, Reach
 from dyno.database import autocommit
@@ -131,20 +129,6 @@ def list_refusals(over: Engine, cursor: str | None, limit: int) -> Page[Refusal]
     """Bookings that the lab had no days for, in order of time."""
     with autocommit(over) as connection:
         return page(store.refusals_after(connection, after(cursor), limit + 1), limit)
-
-
-@track_performance(SERVICE)
-def list_dynos(over: Engine, cursor: str | None, limit: int) -> Page[Dyno]:
-    """Dynos with their capabilities, in order of id."""
-    with autocommit(over) as connection:
-        return page(store.dynos_after(connection, after(cursor), limit + 1), limit)
-
-
-@track_performance(SERVICE)
-def list_vehicles(over: Engine, vin: str | None, cursor: str | None, limit: int) -> Page[Vehicle]:
-    """Vehicles in order of id, or the one with a vin."""
-    with autocommit(over) as connection:
-        return page(store.vehicles_after(connection, vin, after(cursor), limit + 1), limit)
 
 
 def sweep(over: Engine, *, retention_days: int, now: datetime) -> Swept:

@@ -20,22 +20,20 @@ from sqlalchemy import (
     text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import JSONB
 
 from dyno.allocation.model import (
     Allocation,
     AllocationFilter,
     AutoAllocationRequest,
-    Dyno,
     Overlap,
     Placement,
     Refusal,
     Swept,
     Terms,
-    Vehicle,
 )
 from dyno.paging import Position
-from dyno.tables import capabilities, dynos, occupancies, refusals, vehicles
+from dyno.tables import dynos, occupancies, refusals, vehicles
 
 _PLACE = text(
     "select place(:owner, :route, :key, :body_hash, :vehicle_id, :vin, :test_type, :start_date, :days, :max_shift,"
@@ -196,41 +194,6 @@ def refusals_after(connection: Connection, after: Position, limit: int) -> list[
         .limit(limit)
     )
     return [((row.refusal_id,), Refusal.model_validate(row._asdict())) for row in connection.execute(query)]
-
-
-def dynos_after(connection: Connection, after: Position, limit: int) -> list[tuple[Position, Dyno]]:
-    """Dynos with their capabilities, in order of id."""
-    line = func.jsonb_build_object(
-        "test_type", capabilities.c.test_type,
-        "drive_type", capabilities.c.drive_type,
-        "weight_class", capabilities.c.weight_class,
-    )  # fmt: skip
-    in_order = aggregate_order_by(
-        line, capabilities.c.test_type, capabilities.c.drive_type, capabilities.c.weight_class
-    )
-    can_run = select(func.coalesce(func.jsonb_agg(in_order, type_=JSONB), text("'[]'::jsonb")))
-    query = (
-        select(
-            dynos.c.id.label("dyno_id"),
-            *(column for column in dynos.c if column.name != "id"),
-            can_run.where(capabilities.c.dyno_id == dynos.c.id).scalar_subquery().label("capabilities"),
-        )
-        .where(dynos.c.id > _big(after[0]))
-        .order_by(dynos.c.id)
-        .limit(limit)
-    )
-    return [((row.dyno_id,), Dyno.model_validate(row._asdict())) for row in connection.execute(query)]
-
-
-def vehicles_after(
-    connection: Connection, vin: str | None, after: Position, limit: int
-) -> list[tuple[Position, Vehicle]]:
-    """Vehicles in order of id, or the one with a vin."""
-    query = select(vehicles.c.id.label("vehicle_id"), *(column for column in vehicles.c if column.name != "id"))
-    query = query.where(vehicles.c.id > _big(after[0])).order_by(vehicles.c.id).limit(limit)
-    if vin is not None:
-        query = query.where(vehicles.c.vin == vin)
-    return [((row.vehicle_id,), Vehicle.model_validate(row._asdict())) for row in connection.execute(query)]
 
 
 def _big(number: int) -> BindParameter[int]:
