@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 PLANTED = {
     "In the allocation room, imports go from service to store to model": (
-        "layers/dyno/python/dyno/allocation/model.py",
-        "import dyno.allocation.service",
+        "layers/dyno/python/dyno/allocation/registry_model.py",
+        "import dyno.allocation.registry_store",
     ),
     "In the metrics room, imports go from service to store to model": (
         "layers/dyno/python/dyno/metrics/model.py",

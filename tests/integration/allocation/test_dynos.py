@@ -284,14 +284,15 @@ def test_a_change_that_would_strand_a_booking_is_refused_with_it_and_changes_not
 
 
 def test_every_booking_that_would_be_stranded_is_listed_in_order_of_days(lab: Lab) -> None:
-    lab.vehicle()
+    vehicle_id = lab.vehicle()
     made = create_dyno(lab)
     later, earlier = (lab.auto_allocate(start_date=day).allocation_id for day in (WEDNESDAY, MONDAY))
+    held = lab.occupy(made.dyno_id, vehicle_id, TUESDAY, status="held", expires_at="2999-01-01")
 
-    with pytest.raises(BookingsStranded, match="strand 2 bookings of dyno 1") as refused:
+    with pytest.raises(BookingsStranded, match="strand 3 bookings of dyno 1") as refused:
         change_dyno(lab, made, enabled=False)
 
-    assert [each["allocation_id"] for each in refused.value.details["stranded"]] == [earlier, later]
+    assert [each["allocation_id"] for each in refused.value.details["stranded"]] == [earlier, held, later]
 
 
 def test_what_does_not_touch_a_booking_may_be_changed(lab: Lab) -> None:
