@@ -1,16 +1,18 @@
 """The door of the lab: booking, cancelling, looking; its vehicles and dynos; and of its people."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from dyno.allocation import registry, service
+from dyno.allocation import availability, planning, registry, service
+from dyno.allocation.availability_model import MAX_NEXT, Availability, Schedule, Wanted
 from dyno.allocation.model import (
     Allocation,
     AllocationFilter,
+    AllocationRequest,
     AutoAllocation,
     AutoAllocationRequest,
     Cancellation,
@@ -19,6 +21,16 @@ from dyno.allocation.model import (
     Refusal,
     Status,
     Terms,
+    TestType,
+)
+from dyno.allocation.planning_model import (
+    AllocationChange,
+    Changed,
+    HistoryEntry,
+    Maintenance,
+    MaintenanceRequest,
+    MaintenanceWindow,
+    Reopened,
 )
 from dyno.allocation.registry_model import (
     CreatedDyno,
@@ -45,6 +57,7 @@ door = Door(settings)
 AllocationId = Annotated[Number, Path(lt=2**63)]
 DynoId = Annotated[Number, Path(lt=2**31)]
 VehicleId = Annotated[Number, Path(lt=2**31)]
+WindowId = AllocationId
 UserId = Annotated[Number, Path(lt=2**31)]
 Cursor = Annotated[str | None, Query(max_length=64)]
 Limit = Annotated[Number, Query(le=MAX_LIMIT)]
@@ -59,9 +72,17 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=255)]
 @door.post("/allocations/auto")
 @allow(Permission.ALLOCATE_VEHICLE)
 def auto(request: AutoAllocationRequest, idempotency_key: IdempotencyKey = None) -> Response[AutoAllocation]:
-    """Book a vehicle onto the least capable free dyno."""
+    """Book a vehicle onto the least capable free dyno, or hold it for a while."""
     booked = service.auto_allocate(engine(settings()), request, actor=door.actor, key=idempotency_key, terms=terms())
-    return Response(200 if booked.dry_run else 201, "application/json", booked, headers=replay(booked))
+    return made(booked)
+
+
+@door.post("/allocations")
+@allow(Permission.ALLOCATE_VEHICLE)
+def allocate(request: AllocationRequest, idempotency_key: IdempotencyKey = None) -> Response[AutoAllocation]:
+    """Book a vehicle onto one dyno, or hold it for a while."""
+    booked = service.allocate(engine(settings()), request, actor=door.actor, key=idempotency_key, terms=terms())
+    return made(booked)
 
 
 @door.get("/allocations")
@@ -103,6 +124,24 @@ def allocation(allocation_id: AllocationId) -> Response[Allocation]:
     """One allocation, its version as ETag."""
     found = service.get_allocation(engine(settings()), allocation_id)
     return Response(200, "application/json", found, headers=etag(found))
+
+
+@door.get("/allocations/<allocation_id>/history")
+@allow(Permission.VIEW_ALLOCATIONS)
+def history(allocation_id: AllocationId, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[HistoryEntry]:
+    """Who changed what of an allocation, and when."""
+    return planning.list_history(engine(settings()), allocation_id, cursor, limit)
+
+
+@door.patch("/allocations/<allocation_id>")
+@allow(Permission.MODIFY_ALLOCATION)
+def change(allocation_id: AllocationId, change: AllocationChange, if_match: IfMatch = None) -> Response[Changed]:
+    """Move an allocation, change its length, confirm a hold, or take its status a step on."""
+    version = seen_version(if_match)
+    changed = planning.change_allocation(
+        engine(settings()), allocation_id, change, version=version, actor=door.actor, terms=terms()
+    )
+    return Response(200, "application/json", changed, headers=etag(changed.allocation))
 
 
 @door.delete("/allocations/<allocation_id>")
@@ -152,6 +191,87 @@ def create_vehicle(request: NewVehicle, idempotency_key: IdempotencyKey = None) 
     """Make a vehicle known."""
     created = registry.create_vehicle(engine(settings()), request, actor=door.actor, key=idempotency_key)
     return Response(201, "application/json", created, headers=etag(created) | replay(created))
+
+
+@door.get("/dynos/availability")
+@allow(Permission.VIEW_DYNOS)
+def available(
+    test_type: Annotated[TestType, Query()],
+    start_date: Annotated[Day, Query()],
+    days_to_complete: Annotated[Number, Query()] = 1,
+    vin: Annotated[str | None, Query(max_length=64)] = None,
+    vehicle_id: Annotated[Number | None, Query()] = None,
+    drive_type: Annotated[Literal["2WD", "AWD"] | None, Query()] = None,
+    weight_lbs: Annotated[Number | None, Query(lt=2**31)] = None,
+    next_windows: Annotated[Number | None, Query(alias="next", le=MAX_NEXT)] = None,
+) -> Availability:
+    """Which dynos could take a test, which could not and why, and the next windows that would do."""
+    wanted = Wanted(
+        vin=vin,
+        vehicle_id=vehicle_id,
+        drive_type=drive_type,
+        weight_lbs=weight_lbs,
+        test_type=test_type,
+        start_date=start_date,
+        days_to_complete=days_to_complete,
+        next_windows=next_windows or 0,
+    )
+    return availability.list_available(engine(settings()), wanted, terms=terms())
+
+
+@door.get("/dynos/maintenance")
+@allow(Permission.VIEW_DYNOS)
+def maintenance_on(
+    on: Annotated[Day | None, Query()] = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[MaintenanceWindow]:
+    """The maintenance windows that are in force on a day, today unless said otherwise."""
+    return planning.list_maintenance_on(engine(settings()), on or today(), cursor, limit)
+
+
+@door.get("/dynos/<dyno_id>/schedule")
+@allow(Permission.VIEW_DYNOS)
+def schedule(
+    dyno_id: DynoId,
+    from_date: Annotated[Day | None, Query(alias="from")] = None,
+    to_date: Annotated[Day | None, Query(alias="to")] = None,
+) -> Schedule:
+    """One dyno's calendar: what takes it, and the days that nothing takes; a month from today unless said otherwise."""
+    return availability.get_schedule(engine(settings()), dyno_id, from_date, to_date, today=today())
+
+
+@door.get("/dynos/<dyno_id>/maintenance")
+@allow(Permission.VIEW_DYNOS)
+def maintenance(dyno_id: DynoId, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[MaintenanceWindow]:
+    """One dyno's maintenance windows, cancelled ones too."""
+    return planning.list_maintenance(engine(settings()), dyno_id, cursor, limit)
+
+
+@door.post("/dynos/<dyno_id>/maintenance")
+@allow(Permission.MANAGE_MAINTENANCE)
+def close_dyno(
+    dyno_id: DynoId,
+    request: MaintenanceRequest,
+    displace: Annotated[Literal["true", "false"], Query()] = "false",
+    idempotency_key: IdempotencyKey = None,
+) -> Response[Maintenance]:
+    """Close a dyno for some days; with displace=true, the bookings in the way are placed anew."""
+    closed = planning.close_dyno(
+        engine(settings()),
+        dyno_id,
+        request,
+        displace=displace == "true",
+        actor=door.actor,
+        key=idempotency_key,
+        terms=terms(),
+    )
+    return made(closed)
+
+
+@door.delete("/dynos/<dyno_id>/maintenance/<window_id>")
+@allow(Permission.MANAGE_MAINTENANCE)
+def reopen_dyno(dyno_id: DynoId, window_id: WindowId) -> Reopened:
+    """Cancel a maintenance window."""
+    return planning.reopen_dyno(engine(settings()), dyno_id, window_id, actor=door.actor)
 
 
 @door.get("/vehicles")
@@ -238,9 +358,19 @@ def etag(shown: Allocation | Dyno | Vehicle | User) -> dict[str, str]:
     return {"ETag": f'"{shown.version}"'}
 
 
-def replay(made: AutoAllocation | CreatedDyno | CreatedVehicle | Enrolled) -> dict[str, str]:
+def replay(made: AutoAllocation | Maintenance | CreatedDyno | CreatedVehicle | Enrolled) -> dict[str, str]:
     """Says so, if the same key had made it before."""
     return {"Idempotency-Replayed": "true"} if made.replayed else {}
+
+
+def made(answer: AutoAllocation | Maintenance) -> Response[Any]:
+    """What was made, or would be; or was, under the same key."""
+    return Response(200 if answer.dry_run else 201, "application/json", answer, headers=replay(answer))
+
+
+def today() -> date:
+    """The lab's."""
+    return datetime.now(settings().lab_time_zone).date()
 
 
 def terms() -> Terms:

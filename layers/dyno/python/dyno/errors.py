@@ -86,6 +86,13 @@ class DynoNotFound(NotFound):
     title = "There is no such dyno"
 
 
+class WindowNotFound(NotFound):
+    """The dyno has no maintenance window of that id."""
+
+    code = "window_not_found"
+    title = "There is no such maintenance window"
+
+
 class AllocationNotFound(NotFound):
     """No allocation has that id."""
 
@@ -153,6 +160,27 @@ class AllocationClosed(Conflict):
 
     code = "allocation_closed"
     title = "The allocation can no longer be changed"
+
+
+class StepNotAllowed(Conflict):
+    """The allocation's status does not lead to that one, or not yet."""
+
+    code = "step_not_allowed"
+    title = "The status cannot become that"
+
+
+class AllocationUnderWay(Conflict):
+    """The test has begun, so only its end can be changed."""
+
+    code = "allocation_under_way"
+    title = "The test is under way"
+
+
+class MaintenanceOverlap(Conflict):
+    """Something takes the dyno on days on which it was to be closed."""
+
+    code = "maintenance_overlap"
+    title = "Something is in the way of the maintenance"
 
 
 class VehicleExists(Conflict):

@@ -96,6 +96,9 @@ occupancies = Table(
     Column("version", Integer, nullable=False),
     Column("occupies", Boolean),
     Column("free_from", Date),
+    Column("asked_date", Date),
+    Column("committed_at", DateTime(timezone=True)),
+    Column("work", JSONB),
 )
 
 history = Table(

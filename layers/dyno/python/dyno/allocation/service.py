@@ -1,19 +1,33 @@
 """Booking, cancelling and looking: what the API's routes do."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from dyno.allocation import store
+from dyno.allocation.answers import (
+    MAX_INTEGER,
+    bad_window,
+    contended,
+    key_reused,
+    no_room,
+    no_such_dyno,
+    no_such_vehicle,
+    retired,
+    too_long,
+)
 from dyno.allocation.model import (
     Allocation,
     AllocationFilter,
+    AllocationRequest,
     AutoAllocation,
     AutoAllocationRequest,
+    BookingRequest,
     Cancellation,
     Overlap,
     Placement,
     Refusal,
+    Status,
     Swept,
     Terms,
 )
@@ -24,22 +38,14 @@ from dyno.errors import (
     AllocationNotFound,
     DynoError,
     Forbidden,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    NoDynoAvailable,
-    Unavailable,
-    VehicleAlreadyAllocated,
-    VehicleNotFound,
 )
 from dyno.metrics import track_performance
 from dyno.paging import Page, after, page
 
 SERVICE = "AllocationService"
-AUTO_ROUTE = "POST /allocations/auto"
+AUTO_ROUTE, ROUTE = "POST /allocations/auto", "POST /allocations"
 KEYS_KEPT = timedelta(hours=24)
 """How long an Idempotency-Key makes a retry safe."""
-
-_MAX_INTEGER = 2**31 - 1
 
 
 @track_performance(SERVICE, include_metadata=True)
@@ -47,7 +53,7 @@ def auto_allocate(
     over: Engine, request: AutoAllocationRequest, *, actor: Actor, key: str | None, terms: Terms
 ) -> AutoAllocation:
     """
-    Book a vehicle onto the least capable dyno that is free, on the first day that will do.
+    Book a vehicle onto the least capable dyno that is free, on the first day that will do; or hold it for a while.
 
     Args:
         key: The caller's Idempotency-Key; the same request under the same key is booked once and answered alike.
@@ -55,21 +61,28 @@ def auto_allocate(
         InvalidRequest: In the past, beyond the horizon, too long.
         IdempotencyKeyReused: The key came with another request before.
         VehicleNotFound: No vehicle has that vin or id.
+        VehicleRetired: It is not to be booked any more.
         VehicleAlreadyAllocated: It is booked on every day tried.
         NoDynoAvailable: No capable dyno is free on any day tried; says why for each.
         Unavailable: Others were faster every time.
     """
-    if request.days_to_complete > terms.max_days:
-        raise InvalidRequest(
-            f"days_to_complete is {request.days_to_complete}; a booking takes 1 to {terms.max_days} days"
-        )
-    if request.vehicle_id is not None and not 0 < request.vehicle_id <= _MAX_INTEGER:
-        raise _no_such_vehicle(request)
-    with autocommit(over) as connection:
-        placed = store.place(connection, request, actor.sub, AUTO_ROUTE, key, terms)
-    if placed.allocation is None:
-        raise _refusal(request, placed, terms)
-    return _answer(request, placed.allocation, replayed=placed.replayed)
+    return _booked(over, request, None, AUTO_ROUTE, actor, key, terms)
+
+
+@track_performance(SERVICE, include_metadata=True)
+def allocate(
+    over: Engine, request: AllocationRequest, *, actor: Actor, key: str | None, terms: Terms
+) -> AutoAllocation:
+    """
+    Book a vehicle onto the dyno that is named, on the first day that will do; or hold it for a while.
+
+    Raises:
+        DynoNotFound: No dyno has that id.
+        DynoError: As of `auto_allocate`; NoDynoAvailable says why of that dyno.
+    """
+    if not 0 < request.dyno_id <= MAX_INTEGER:
+        raise no_such_dyno(request.dyno_id)
+    return _booked(over, request, request.dyno_id, ROUTE, actor, key, terms)
 
 
 @track_performance(SERVICE, include_metadata=True)
@@ -142,47 +155,50 @@ def sweep(over: Engine, *, retention_days: int, now: datetime) -> Swept:
         return store.sweep(connection, KEYS_KEPT, now - timedelta(days=retention_days))
 
 
-def _bad_window(request: AutoAllocationRequest, terms: Terms, today: date) -> InvalidRequest:
-    if request.start_date < today:
-        return InvalidRequest(f"start_date {request.start_date} is in the past; today in the lab is {today}")
-    last_day = today + timedelta(days=terms.horizon_days)
-    return InvalidRequest(f"a booking ends by {last_day}, {terms.horizon_days} days ahead")
+def _booked(
+    over: Engine,
+    request: BookingRequest,
+    dyno_id: int | None,
+    route: str,
+    actor: Actor,
+    key: str | None,
+    terms: Terms,
+) -> AutoAllocation:
+    if request.days > terms.max_days:
+        raise too_long(request.days, terms)
+    if request.vehicle_id is not None and not 0 < request.vehicle_id <= MAX_INTEGER:
+        raise no_such_vehicle(request.vin, request.vehicle_id)
+    with autocommit(over) as connection:
+        placed = store.book(connection, request, dyno_id, actor.sub, route, key, terms)
+    if placed.allocation is None:
+        raise _refusal(request, dyno_id, placed, terms)
+    return _answer(request, placed.allocation, replayed=placed.replayed)
 
 
-def _refusal(request: AutoAllocationRequest, said: Placement, terms: Terms) -> DynoError:
+def _refusal(request: BookingRequest, dyno_id: int | None, said: Placement, terms: Terms) -> DynoError:
     days = f"{request.start_date} or up to {request.shift_limit_days} days later"
-    refusal = DynoError(f"the booking function said {said.outcome}")
+    refusal: DynoError = no_room(
+        said, days if said.outcome == "vehicle_already_allocated" else f"{request.test_type}, from {days}"
+    )
     match said.outcome:
         case "key_reused":
-            refusal = IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
+            refusal = key_reused()
         case "vehicle_not_found":
-            refusal = _no_such_vehicle(request)
+            refusal = no_such_vehicle(request.vin, request.vehicle_id)
+        case "vehicle_retired":
+            refusal = retired(said.vin)
+        case "dyno_not_found" if dyno_id:
+            refusal = no_such_dyno(dyno_id)
         case "bad_window" if said.today:
-            refusal = _bad_window(request, terms, said.today)
-        case "vehicle_already_allocated":
-            refusal = VehicleAlreadyAllocated(
-                f"{said.vin} is booked whenever it could start, {days}", in_the_way=said.in_the_way
-            )
-        case "no_dyno_available":
-            refusal = NoDynoAvailable(
-                f"no dyno can take {said.vin} for {request.test_type}, from {days}",
-                start_date=said.start_date,
-                end_date=said.end_date,
-                rejected=said.rejected,
-            )
+            refusal = bad_window(said.today, request.start_date, terms)
         case "contended":
-            refusal = Unavailable("others were faster every time; try again")
+            refusal = contended()
     return refusal
 
 
-def _no_such_vehicle(request: AutoAllocationRequest) -> VehicleNotFound:
-    asked = f"vin {request.vin[:64]!r}" if request.vin is not None else f"vehicle_id {request.vehicle_id}"
-    return VehicleNotFound(f"no vehicle has the {asked}")
-
-
-def _answer(request: AutoAllocationRequest, allocation: Allocation, *, replayed: bool) -> AutoAllocation:
+def _answer(request: BookingRequest, allocation: Allocation, *, replayed: bool) -> AutoAllocation:
     moved = f", {allocation.shift_days} days later than asked" if allocation.shift_days else ""
-    verb = "would be" if request.dry_run else "is"
+    verb = "would be" if request.dry_run else "is held" if allocation.status is Status.HELD else "is"
     days = f"from {allocation.start_date} to {allocation.end_date}{moved}"
     return AutoAllocation(
         message=f"{allocation.vin} {verb} on {allocation.dyno_name} {days}",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy import (
     BigInteger,
     BindParameter,
@@ -12,6 +13,8 @@ from sqlalchemy import (
     Connection,
     Integer,
     and_,
+    bindparam,
+    case,
     func,
     literal,
     literal_column,
@@ -25,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from dyno.allocation.model import (
     Allocation,
     AllocationFilter,
-    AutoAllocationRequest,
+    BookingRequest,
     Overlap,
     Placement,
     Refusal,
@@ -35,36 +38,53 @@ from dyno.allocation.model import (
 from dyno.paging import Position
 from dyno.tables import dynos, occupancies, refusals, vehicles
 
-_PLACE = text(
-    "select place(:owner, :route, :key, :body_hash, :vehicle_id, :vin, :test_type, :start_date, :days, :max_shift,"
-    " :dry_run, :time_zone, :horizon_days, :max_days) as answer"
-).columns(answer=JSONB)
+_BOOK = text(
+    "select book(:owner, :route, :key, :body_hash, :dyno_id, :vehicle_id, :vin, :test_type, :start_date, :days,"
+    " :max_shift, make_interval(mins => :hold_minutes), :work, :dry_run, :time_zone, :horizon_days, :max_days)"
+    " as answer"
+).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
+_BOOKED = _BOOK.columns(answer=JSONB)
 
 
-def place(
-    connection: Connection, request: AutoAllocationRequest, owner: str, route: str, key: str | None, terms: Terms
+def digest(request: BaseModel) -> bytes:
+    """What makes a request another one under the same key: whatever it says, and not what it leaves to the defaults."""
+    return hashlib.sha256(request.model_dump_json(exclude_defaults=True).encode()).digest()
+
+
+def book(
+    connection: Connection,
+    request: BookingRequest,
+    dyno_id: int | None,
+    owner: str,
+    route: str,
+    key: str | None,
+    terms: Terms,
 ) -> Placement:
     """
     Choose and book, or say why not, in one statement that is its own transaction.
 
     Args:
         connection: In autocommit.
+        dyno_id: The only one that will do; None: any.
         owner: The caller's sub.
         key: The caller's Idempotency-Key on this route, if any; a dry run keeps none.
     """
     answer = connection.execute(
-        _PLACE,
+        _BOOKED,
         {
             "owner": owner,
             "route": route,
             "key": None if request.dry_run else key,
-            "body_hash": hashlib.sha256(request.model_dump_json(exclude_defaults=True).encode()).digest(),
+            "body_hash": digest(request),
+            "dyno_id": dyno_id,
             "vehicle_id": request.vehicle_id,
             "vin": request.vin,
             "test_type": request.test_type,
             "start_date": request.start_date,
-            "days": request.days_to_complete,
+            "days": request.days,
             "max_shift": request.shift_limit_days,
+            "hold_minutes": request.hold_minutes,
+            "work": request.work.model_dump() if request.work else None,
             "dry_run": request.dry_run,
             "time_zone": terms.time_zone,
             "horizon_days": terms.horizon_days,
@@ -87,6 +107,10 @@ def sweep(connection: Connection, keys_kept: timedelta, refusals_before: datetim
     return Swept(**done, refusals=connection.execute(select(func.age_refusals(refusals_before))).scalar_one())
 
 
+_RAN_OUT = (occupancies.c.status == "held") & (occupancies.c.expires_at <= func.clock_timestamp())
+_STATUS = case((_RAN_OUT, "lapsed"), else_=occupancies.c.status)
+"""A hold that ran out is over, though nobody has said so yet."""
+
 _ALLOCATIONS = (
     select(
         occupancies.c.id.label("allocation_id"),
@@ -97,11 +121,13 @@ _ALLOCATIONS = (
         occupancies.c.test_type,
         occupancies.c.start_date,
         occupancies.c.end_date,
-        occupancies.c.status,
+        _STATUS.label("status"),
         occupancies.c.shift_days,
         occupancies.c.booked_by,
         occupancies.c.created_at,
+        case((~_RAN_OUT, occupancies.c.expires_at)).label("expires_at"),
         occupancies.c.cancelled_at,
+        occupancies.c.work,
         occupancies.c.version,
     )
     .join(dynos, dynos.c.id == occupancies.c.dyno_id)
@@ -114,7 +140,7 @@ _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
     "dyno_id": occupancies.c.dyno_id.__eq__,
     "vehicle_id": occupancies.c.vehicle_id.__eq__,
     "vin": vehicles.c.vin.__eq__,
-    "status": occupancies.c.status.__eq__,
+    "status": _STATUS.__eq__,
     "from_date": occupancies.c.end_date.__ge__,
     "to_date": occupancies.c.start_date.__le__,
 }
@@ -130,7 +156,7 @@ def allocations(
     connection: Connection, wanted: AllocationFilter, after: Position, limit: int
 ) -> list[tuple[Position, Allocation]]:
     """Allocations in order of id, at most `limit`."""
-    query = _ALLOCATIONS.where(occupancies.c.id > _big(after[0])).order_by(occupancies.c.id).limit(limit)
+    query = _ALLOCATIONS.where(occupancies.c.id > big(after[0])).order_by(occupancies.c.id).limit(limit)
     for field, value in wanted.model_dump(exclude_none=True).items():
         query = query.where(_CONDITIONS[field](value))
     return [((row.allocation_id,), Allocation.model_validate(row._asdict())) for row in connection.execute(query)]
@@ -172,7 +198,7 @@ def overlaps(connection: Connection, after: Position, limit: int) -> list[tuple[
     ]
     pair = pairs[0].union_all(pairs[1]).subquery()
     position = (pair.c.first_id, pair.c.second_id, pair.c.vehicle_id.is_not(None).cast(Integer))
-    query = select(pair).where(tuple_(*position) > tuple_(*map(_big, after))).order_by(*position).limit(limit)
+    query = select(pair).where(tuple_(*position) > tuple_(*map(big, after))).order_by(*position).limit(limit)
     return [
         ((row.first_id, row.second_id, int(row.vehicle_id is not None)), Overlap.model_validate(row._asdict()))
         for row in connection.execute(query)
@@ -189,13 +215,13 @@ def refusals_after(connection: Connection, after: Position, limit: int) -> list[
             *(column for column in refusals.c if column.name not in {"id", "actor"}),
         )
         .join(vehicles, vehicles.c.id == refusals.c.vehicle_id)
-        .where(refusals.c.id > _big(after[0]))
+        .where(refusals.c.id > big(after[0]))
         .order_by(refusals.c.id)
         .limit(limit)
     )
     return [((row.refusal_id,), Refusal.model_validate(row._asdict())) for row in connection.execute(query)]
 
 
-def _big(number: int) -> BindParameter[int]:
+def big(number: int) -> BindParameter[int]:
     """A number of a cursor, which may be larger than any id of the table."""
     return literal(number, BigInteger)

@@ -93,9 +93,14 @@ create function set_capabilities(p_dyno integer, p_lines jsonb) returns void lan
   select refresh_breadth();
 $$;
 
--- Writing. Whoever changes what a booking was made by first takes the planners' lock, so that only one waits for bookings; then the
--- row, FOR UPDATE, which waits for those in flight; and only then looks for what would be stranded. A booking that comes later finds
--- the row locked or changed.
+-- Whoever changes what others go by (days that are taken, dynos, vehicles) and could wait for two things does it alone. Bookings go
+-- on beside it: they wait for nothing while somebody could be waiting for them.
+create function plan_alone() returns void language sql as $$
+  select pg_advisory_xact_lock(hashtextextended('dyno planning', 0))
+$$;
+
+-- Writing. Whoever changes what a booking was made by takes its row FOR UPDATE, which waits for bookings in flight, when nothing
+-- else is left to wait for; and only then looks for what would be stranded. A booking that comes later finds the row locked or changed.
 
 -- Give {"outcome": …}: created with the vehicle (replayed: true if the key had done it before), or key_reused, or exists with the
 -- vehicle there is.
@@ -127,7 +132,7 @@ declare
   d dynos := jsonb_populate_record(null::dynos, p_dyno);
 begin
   if answer is not null then return answer; end if;
-  perform pg_advisory_xact_lock(hashtextextended('dyno planning', 0));
+  perform plan_alone();
   insert into dynos as x (name, facility, enabled, available_from, available_to, turnaround_days)
     values (d.name, d.facility, d.enabled, d.available_from, d.available_to, d.turnaround_days)
     on conflict (name) do nothing returning * into d;
@@ -149,7 +154,7 @@ create function change_vehicle(p_actor text, p_id integer, p_version integer, p_
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare was vehicles; v vehicles; at timestamptz; before bigint[]; left_behind jsonb;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('dyno planning', 0));
+  perform plan_alone();
   select * into was from vehicles x where x.id = p_id for update;
   if not found then return jsonb_build_object('outcome', 'not_found'); end if;
   if was.version <> p_version then return jsonb_build_object('outcome', 'stale', 'vehicle', vehicle_json(was)); end if;
@@ -181,8 +186,8 @@ declare
   was dynos; d dynos; other dynos; at timestamptz; was_said jsonb; before bigint[]; left_behind jsonb;
   lines jsonb := p_changes -> 'capabilities';
 begin
-  perform pg_advisory_xact_lock(hashtextextended('dyno planning', 0));
-  select * into was from dynos x where x.id = p_id for update;
+  perform plan_alone();
+  select * into was from dynos x where x.id = p_id for no key update;
   if not found then return jsonb_build_object('outcome', 'not_found'); end if;
   was_said := dyno_json(was);
   if was.version <> p_version then return jsonb_build_object('outcome', 'stale', 'dyno', was_said); end if;
@@ -206,6 +211,7 @@ begin
        set name = d.name, facility = d.facility, enabled = d.enabled, available_from = d.available_from,
            available_to = d.available_to, turnaround_days = d.turnaround_days, retired_at = d.retired_at, version = p_version + 1
      where x.id = p_id returning * into d;
+    perform from dynos x where x.id = p_id for update;
     left_behind := newly_stranded(p_id, null, p_zone, at, before);
     if left_behind is not null then raise exception using errcode = 'DY001'; end if;
   exception when sqlstate 'DY001' then
@@ -215,6 +221,6 @@ begin
   return jsonb_build_object('outcome', 'changed', 'dyno', dyno_json(d));
 end $$;
 
-revoke execute on function note_registry, set_capabilities, stranded, newly_stranded, create_vehicle, create_dyno, change_vehicle,
+revoke execute on function plan_alone, note_registry, set_capabilities, stranded, newly_stranded, create_vehicle, create_dyno, change_vehicle,
   change_dyno from public;
 grant execute on function create_vehicle, create_dyno, change_vehicle, change_dyno to dyno_allocations;
