@@ -281,7 +281,7 @@ def test_a_bug_is_a_500_that_gives_nothing_away(call: Call, monkeypatch: pytest.
     def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("dyno.allocation.store.place", broken)
+    monkeypatch.setattr("dyno.allocation.store.book", broken)
 
     said = call(door, "POST", "/allocations/auto", body=AUTO)
 

@@ -38,7 +38,9 @@ def test_a_free_dyno_is_booked_for_whole_days_with_both_ends_in(lab: Lab) -> Non
         "status": "scheduled",
         "shift_days": 0,
         "booked_by": "ann",
+        "expires_at": None,
         "cancelled_at": None,
+        "work": None,
         "version": 1,
     }
 

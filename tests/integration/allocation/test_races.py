@@ -124,7 +124,7 @@ def test_a_dyno_changed_while_it_is_being_booked_is_not_booked_by_its_old_rules(
 
     with ThreadPoolExecutor(1) as pool:
         booking = pool.submit(lab.auto_allocate)  # finds the dyno locked, chooses it, and waits for its row
-        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%place(%'"
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%book(%'"
         other = create_engine(lab.owner.url, creator=lab.owner.pool._creator)
         with other.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
             while not watch.execute(text(waiting)).scalar():

@@ -11,14 +11,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from dyno import migrations
-from dyno.allocation import registry
+from dyno.allocation import registry, service
 from dyno.allocation.registry_model import VehicleChange
 from dyno.database import engine
 from dyno.metrics.catalogue import BUCKET_COUNT
 from dyno.settings import Settings
 from tests.conftest import EngineAs
 from tests.integration.metrics.pipeline import line
-from tests.lab import ADMIN, Lab
+from tests.lab import ADMIN, MONDAY, Lab
 
 
 @pytest.mark.own_database
@@ -78,6 +78,43 @@ def test_vehicles_are_found_by_their_vins_in_capitals_once_there_is_a_registry(l
     ]
     twin = registry.change_vehicle(lab.over, 4, VehicleChange(retired=True), version=1, actor=ADMIN, time_zone="UTC")
     assert twin.retired_at
+
+
+@pytest.mark.own_database
+def test_the_release_before_goes_on_booking_on_the_new_schema(lab: Lab) -> None:
+    lab.dyno("D1")
+    lab.vehicle()
+    placed = (
+        "select place('ann', 'r', 'k', '', null, '9ZZ0TEST0VD000001', 'brake', :day, 2, 0, false, 'UTC', 1825, 180)"
+    )
+    with lab.over.connect() as connection:
+        first = connection.execute(text(placed), {"day": MONDAY}).scalar_one()
+        again = connection.execute(text(placed), {"day": MONDAY}).scalar_one()
+        gone = connection.execute(
+            text("select cancel(:id, 'ann', false)"), {"id": first["allocation"]["allocation_id"]}
+        )
+
+        assert (first["outcome"], again["replayed"]) == ("booked", True)
+        assert gone.scalar_one()["outcome"] == "cancelled"
+
+
+@pytest.mark.own_database
+def test_what_was_booked_moved_and_held_is_booked_still_one_release_back(lab: Lab, engine_as: EngineAs) -> None:
+    owner = engine_as("dyno_owner")
+    lab.dyno("D1")
+    lab.vehicle()
+    held = lab.auto_allocate(hold_minutes=5)
+
+    migrations.downgrade(owner, "0007")
+    swept = engine_as("dyno_lifecycle").connect().exec_driver_sql("select lapsed from sweep(interval '1 day')").scalar()
+    with lab.over.connect() as connection:
+        cancelled = connection.execute(
+            text("select cancel(:id, 'ann', false)"), {"id": held.allocation_id}
+        ).scalar_one()
+    migrations.upgrade(owner)
+
+    assert (swept, cancelled["allocation"]["status"]) == (0, "cancelled")
+    assert service.get_allocation(lab.over, held.allocation_id or 0).status == "cancelled"
 
 
 READ_BY_0002 = {

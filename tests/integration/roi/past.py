@@ -16,6 +16,8 @@ from tests.lab import Lab
 
 DAY = timedelta(hours=24)
 A_MOMENT = timedelta(microseconds=1)
+LONGEST_HOLD = 7 * DAY
+FOREVER = timedelta.max
 COUNTS = ("kept", "cancelled_early", "replaced", "refused", "refused_conflicts", "placed_calls", "placed_ms")
 
 
@@ -28,7 +30,13 @@ def another(over: Engine, connections: int = 1) -> Engine:
 
 @dataclass(frozen=True)
 class Booking:
-    """Of a day that nobody else has; `cancelled_after` its creation, if it was."""
+    """
+    Of a day that nobody else has.
+
+    Attributes:
+        cancelled_after: How long after it counted, or a hold that never did was made.
+        held_for: Before it was confirmed; forever: it never was.
+    """
 
     created_at: datetime
     cancelled_after: timedelta | None = None
@@ -36,17 +44,28 @@ class Booking:
     shift_days: int = 0
     booked_by: str = "ann"
     kind: str = "allocation"
+    held_for: timedelta | None = None
+
+    @property
+    def since(self) -> datetime | None:
+        """When it began to count; None: never."""
+        if self.held_for is FOREVER:
+            return None
+        return self.created_at + (self.held_for or timedelta())
 
     @property
     def row(self) -> dict[str, Any]:
         """As it is in the table, but for what it takes."""
-        cancelled_at = None if self.cancelled_after is None else self.created_at + self.cancelled_after
+        begun = self.since or self.created_at
+        cancelled_at = None if self.cancelled_after is None else begun + self.cancelled_after
+        committed_at = self.since.isoformat() if self.since else "infinity"
         return {
             "kind": self.kind,
             "status": "cancelled" if cancelled_at else self.status,
             "created_at": self.created_at.isoformat(),
             "cancelled_at": cancelled_at and cancelled_at.isoformat(),
             "expires_at": "infinity" if self.status == "held" and not cancelled_at else None,
+            "committed_at": committed_at if self.held_for else None,
             "shift_days": self.shift_days,
             "booked_by": self.booked_by if self.kind == "allocation" else None,
         }
@@ -54,7 +73,7 @@ class Booking:
     @property
     def is_kept(self) -> bool:
         """Whether it counts."""
-        if self.kind != "allocation":
+        if self.kind != "allocation" or self.since is None:
             return False
         if self.cancelled_after is not None:
             return self.cancelled_after >= DAY
@@ -104,13 +123,14 @@ class Past:
         rows = [each.row | {"start_date": str(first + timedelta(days=next(self._days)))} for each in bookings]
         self.lab.sql(
             """insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, shift_days, status,
-                                        expires_at, booked_by, created_at, cancelled_at)
+                                        expires_at, booked_by, created_at, cancelled_at, committed_at)
                select kind, :dyno_id, case kind when 'allocation' then cast(:vehicle_id as integer) end,
                       case kind when 'allocation' then 'brake' end,
-                      start_date, start_date, shift_days, status, expires_at, booked_by, created_at, cancelled_at
+                      start_date, start_date, shift_days, status, expires_at, booked_by, created_at, cancelled_at,
+                      committed_at
                  from jsonb_to_recordset(cast(:rows as jsonb)) as r (kind text, start_date date, shift_days smallint,
                       status text, expires_at timestamptz, booked_by text, created_at timestamptz,
-                      cancelled_at timestamptz)
+                      cancelled_at timestamptz, committed_at timestamptz)
             """,
             rows=json.dumps(rows),
             dyno_id=self.dyno_id,
@@ -147,8 +167,8 @@ class Past:
         """What each day of the lab comes to, counted one by one."""
         days: defaultdict[date, Counter[str]] = defaultdict(Counter)
         for booking in self.bookings:
-            if booking.kind == "allocation":
-                day = days[booking.created_at.astimezone(zone).date()]
+            if booking.kind == "allocation" and booking.since:
+                day = days[booking.since.astimezone(zone).date()]
                 day["kept"] += booking.is_kept
                 day["cancelled_early"] += booking.cancelled_after is not None and not booking.is_kept
                 day["replaced"] += booking.shift_days > 0
@@ -177,17 +197,24 @@ class Past:
         def cancelled() -> timedelta | None:
             return random.choice([None, None, A_MOMENT, DAY / 2, DAY - A_MOMENT, DAY, DAY + A_MOMENT, 3 * DAY])
 
+        held = [None, None, None, None, A_MOMENT, DAY / 2, 3 * DAY, LONGEST_HOLD]
         statuses = ["scheduled", "scheduled", "scheduled", "in_progress", "completed", "held", "lapsed"]
+
+        def booked(held_for: timedelta | None) -> Booking:
+            return Booking(
+                at() - (held_for or timedelta()),
+                cancelled(),
+                random.choice(statuses),
+                random.choice([0, 0, 0, 1, 7]),
+                random.choice(["ann", "bob", "cyd"]),
+                held_for=held_for,
+            )
+
         self.book(
+            *(booked(random.choice(held)) for _ in range(size)),
             *(
-                Booking(
-                    at(),
-                    cancelled(),
-                    random.choice(statuses),
-                    random.choice([0, 0, 0, 1, 7]),
-                    random.choice(["ann", "bob", "cyd"]),
-                )
-                for _ in range(size)
+                Booking(at(), cancelled(), random.choice(["held", "lapsed"]), held_for=FOREVER)
+                for _ in range(size // 10)
             ),
             *(Booking(at(), kind="maintenance") for _ in range(size // 10)),
         )

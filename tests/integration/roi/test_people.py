@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.roi.past import A_MOMENT, DAY, Booking, Past
+from tests.integration.roi.past import A_MOMENT, DAY, FOREVER, LONGEST_HOLD, Booking, Past
 from tests.lab import Lab
 
 UNTIL = datetime(2025, 11, 30, tzinfo=UTC)
@@ -73,6 +73,11 @@ def test_enrolled_are_those_who_came_before_the_moment_and_had_not_left_by_then(
         (Booking(SINCE, status="lapsed"), 0),
         (Booking(SINCE, status="completed"), 1),
         (Booking(SINCE, kind="maintenance"), 0),
+        (Booking(SINCE - LONGEST_HOLD, held_for=LONGEST_HOLD), 1),
+        (Booking(SINCE - LONGEST_HOLD, held_for=LONGEST_HOLD - A_MOMENT), 0),
+        (Booking(UNTIL - A_MOMENT, held_for=A_MOMENT), 0),
+        (Booking(SINCE, cancelled_after=DAY - A_MOMENT, held_for=DAY), 0),
+        (Booking(SINCE, cancelled_after=2 * DAY, status="held", held_for=FOREVER), 0),
     ],
 )
 def test_active_are_those_with_a_booking_of_that_time_that_is_kept(
