@@ -15,10 +15,11 @@ from cdk.monitoring.prometheus import alerts as prometheus
 from cdk.monitoring.runbook import anchor
 from cdk.options import Strategy
 from dyno.metrics import catalogue
+from dyno.metrics.catalogue import watching
 from tests import metric_math
 from tests.infrastructure import checks
 from tests.infrastructure.checks import Alarm
-from tests.infrastructure.template import Resource, Template, Templates, as_list, only, resources, text
+from tests.infrastructure.template import Resource, Template, Templates, as_list, only, references, resources, text
 from tests.metric_math import computed
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
@@ -186,6 +187,57 @@ def test_metrics_are_expected_of_every_method_that_has_series_and_of_the_others(
 
 def test_no_alarm_looks_at_more_metrics_than_cloudwatch_allows(each: Templates) -> None:
     assert all(len(alarm.series) <= rules.MOST_METRICS for alarm in checks.alarms(each.monitoring).values())
+
+
+MARGIN_S = 120
+"""For what is measured of a run to arrive after its end."""
+
+NEVER_BEGAN = {"Throttles", "AsyncEventsDropped", "DestinationDeliveryFailures"}
+"""What is measured of functions, but not of a run."""
+
+
+def limits_s(templates: Templates) -> dict[str, int]:
+    """The most seconds a run of each function may take, by how the monitoring stack refers to it."""
+    return {
+        f"<{output['Export']['Name']}>": template["Resources"][target]["Properties"]["Timeout"]
+        for template in (templates.data, templates.service)
+        for output in template["Outputs"].values()
+        for target in references(output["Value"])
+        if "Export" in output and template["Resources"][target]["Type"] == "AWS::Lambda::Function"
+    }
+
+
+def looking_away(templates: Templates) -> set[str]:
+    """
+    Alarms that a run which fails at its last second does not set off, as it counts when it began.
+
+    Source:
+        Lambda Developer Guide, "Viewing metrics for Lambda functions": the timestamp of a metric is when the function
+        was invoked; it comes once the run is over.
+    """
+    known = limits_s(templates)
+    return {
+        name
+        for name, alarm in checks.alarms(templates.monitoring).items()
+        for series in alarm.series
+        if series.namespace == watching.LAMBDA and series.name not in NEVER_BEGAN
+        if alarm.periods * series.period_s < known[dict(series.dimensions)["FunctionName"]] + MARGIN_S
+    }
+
+
+def test_a_run_that_fails_at_its_last_second_is_still_looked_at(each: Templates) -> None:
+    assert len(limits_s(each)) >= 7
+    assert looking_away(each) == set()
+
+
+def test_an_alarm_that_looks_back_less_than_a_run_takes_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted()
+    for alarm in resources(spoilt.monitoring, "AWS::CloudWatch::Alarm").values():
+        if "Period" in alarm["Properties"]:
+            alarm["Properties"]["Period"] = 300
+
+    nights, deployments = {"LifecycleErrors", "RedriveErrors", "RoiErrors"}, {"MigrateErrors", "BootstrapErrors"}
+    assert looking_away(spoilt) == nights | deployments
 
 
 def test_no_alarm_looks_further_back_than_a_day(each: Templates) -> None:

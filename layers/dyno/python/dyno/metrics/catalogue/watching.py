@@ -46,6 +46,9 @@ class AwsMetric(NamedTuple):
 
 GATEWAY, LAMBDA, RDS = "AWS/ApiGateway", "AWS/Lambda", "AWS/RDS"
 
+LONG_RUNS_S = 3_600
+"""Over which runs are looked at that may take up to 15 minutes: AWS counts one when it began, and tells at its end."""
+
 REQUESTS = AwsMetric(GATEWAY, "Count", Part.API, "Count", "Requests, whatever they are answered.", Row.API, "Requests")
 REFUSED = AwsMetric(
     GATEWAY, "4XXError", Part.API, "Count", "Those that the caller has to mend or wait with.", Row.API, "Requests"
@@ -123,7 +126,7 @@ NIGHTLY_FAILURES = AwsMetric(
     "Nights' runs that failed.",
     Row.FUNCTIONS,
     "Nights and deployments that failed",
-    objective=Limit("Sum", 1, "A night's work failed.", "A night's work failed"),
+    objective=Limit("Sum", 1, "A night's work failed.", "A night's work failed", period_s=LONG_RUNS_S),
 )
 DEPLOYMENT_FAILURES = AwsMetric(
     LAMBDA,
@@ -134,7 +137,11 @@ DEPLOYMENT_FAILURES = AwsMetric(
     Row.FUNCTIONS,
     "Nights and deployments that failed",
     objective=Limit(
-        "Sum", 1, "Roles or schema could not be brought up to date.", "A deployment's work in the database failed"
+        "Sum",
+        1,
+        "Roles or schema could not be brought up to date.",
+        "A deployment's work in the database failed",
+        period_s=LONG_RUNS_S,
     ),
 )
 
