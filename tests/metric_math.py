@@ -1,15 +1,41 @@
-"""What CloudWatch makes of metric math, as far as our alarms use it."""
+"""What CloudWatch makes of statistics and of metric math, as far as our alarms use them."""
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 Value = float | None
 """None: nothing was measured."""
 
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+    "Sum": math.fsum,
+    "Average": fmean,
+    "Maximum": max,
+    "Minimum": min,
+    "SampleCount": len,
+}
+
 SPELT = {r"\bAND\b|&&": " and ", r"\bOR\b|\|\|": " or "}
 """Its words in Python."""
+
+
+def statistic(name: str, samples: Sequence[float]) -> Value:
+    """
+    A statistic of a period's samples; percentiles are of the nearest rank.
+
+    Source:
+        CloudWatch User Guide, "CloudWatch statistics definitions": a trimmed count, TC(2000:), is of the samples above
+        its lower bound.
+    """
+    if not samples:
+        return None
+    if percentile := re.fullmatch(r"p([\d.]+)", name):
+        return sorted(samples)[math.ceil(float(percentile[1]) / 100 * len(samples)) - 1]
+    if counted := re.fullmatch(r"TC\(([\d.]+):\)", name):
+        return float(sum(sample > float(counted[1]) for sample in samples))
+    return float(STATISTICS[name](samples))
 
 
 def computed(expression: str, known: Mapping[str, Value]) -> Value:

@@ -140,9 +140,9 @@ def _limited(metric: Promising, of: tuple[str, ...], limit: Limit) -> Rule:
     stats = {"value": Stat(metric, limit.statistic, of, limit.period_s)}
     times = f"{limit.periods} times " if limit.periods > 1 else ""
     condition = f"{limit.statistic} of `{metric.name}` is {limit.at:g} or more for {times}{_told(limit.period_s)}"
-    if limit.fewest:
-        stats["samples"] = Stat(metric, "SampleCount", of, limit.period_s)
-        condition += f", of {limit.fewest} or more"
+    if limit.percentage:
+        stats["slow"] = Stat(metric, f"TC({limit.at}:)", of, limit.period_s)
+        condition += f", and {watching.FEWEST_FAILURES} or more of them are above it"
     return Rule(
         name,
         limit.says if limit.name else f"{limit.says.rstrip('.')}: {' '.join(of)}.",
@@ -151,7 +151,7 @@ def _limited(metric: Promising, of: tuple[str, ...], limit: Limit) -> Rule:
         limit.at,
         condition,
         limit.periods,
-        expression=f"IF(samples >= {limit.fewest}, value, 0)" if limit.fewest else "",
+        expression=f"IF(slow >= {watching.FEWEST_FAILURES}, value, 0)" if limit.percentage else "",
         incident=name if limit.urgent else None,
     )
 

@@ -1,22 +1,12 @@
 """Whether an alarm is on, by the points that its series have, all of them taken for one period."""
 
-import math
 import operator
-import re
-from collections.abc import Callable, Iterable
-from statistics import fmean
+from collections.abc import Iterable
 
 from tests.e2e.deployment import Item
 from tests.e2e.watched import Point, Series, series_of
-from tests.metric_math import Value, computed
+from tests.metric_math import Value, computed, statistic
 
-STATISTICS: dict[str, Callable[[list[float]], float]] = {
-    "Sum": math.fsum,
-    "Average": fmean,
-    "Maximum": max,
-    "Minimum": min,
-    "SampleCount": len,
-}
 COMPARISONS = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,
@@ -36,9 +26,9 @@ def is_on(alarm: Item, points: Iterable[Point]) -> bool:
 def watched_value(alarm: Item, points: list[Point]) -> Value:
     """What an alarm compares with its threshold."""
     if "Metrics" not in alarm:
-        return statistic(alarm.get("ExtendedStatistic") or alarm["Statistic"], series_of(alarm), points)
+        return statistic(alarm.get("ExtendedStatistic") or alarm["Statistic"], _samples(series_of(alarm), points))
     known = {
-        each["Id"]: statistic(each["MetricStat"]["Stat"], series_of(each["MetricStat"]["Metric"]), points)
+        each["Id"]: statistic(each["MetricStat"]["Stat"], _samples(series_of(each["MetricStat"]["Metric"]), points))
         for each in alarm["Metrics"]
         if "MetricStat" in each
     }
@@ -49,11 +39,5 @@ def watched_value(alarm: Item, points: list[Point]) -> Value:
     return known[watched]
 
 
-def statistic(name: str, series: Series, points: list[Point]) -> Value:
-    """A statistic of a series; percentiles are of the nearest rank."""
-    values = sorted(point.value for point in points if point.series == series)
-    if not values:
-        return None
-    if percentile := re.fullmatch(r"p([\d.]+)", name):
-        return values[math.ceil(float(percentile[1]) / 100 * len(values)) - 1]
-    return float(STATISTICS[name](values))
+def _samples(series: Series, points: list[Point]) -> list[float]:
+    return [point.value for point in points if point.series == series]

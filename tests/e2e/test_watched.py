@@ -123,6 +123,18 @@ def test_an_alarm_is_on_when_calls_are_made_and_nothing_of_them_arrives(seen: Se
 
 
 @only_cloudwatch
+@pytest.mark.parametrize(("slow", "on"), [(0, False), (2, False), (4, False), (5, True), (20, True)])
+def test_an_alarm_on_slowness_is_on_when_several_calls_are_slow_and_not_when_the_database_wakes(
+    seen: Seen, slow: int, on: bool
+) -> None:
+    [alarm] = [each for each in ours(seen.deployment) if {s.name for s in looked_at(each)} == {"Duration"}]
+    [series] = looked_at(alarm)
+    took_ms = [20.0] * BOOKINGS + [8_000.0] * slow
+
+    assert is_on(alarm, [Point(series, each) for each in took_ms]) == on
+
+
+@only_cloudwatch
 def test_an_alarm_with_a_threshold_that_is_never_reached_would_be_found(seen: Seen) -> None:
     spoilt = [alarm | {"Threshold": 1_000_000} for alarm in ours(seen.deployment)]
 

@@ -106,6 +106,9 @@ def rounded(expression: str) -> str:
     return f"round(sum({expression}), 0.01)"
 
 
+APART = "0x59 1x7 2x7 3x7 4x120"
+"""One more every four minutes, from half past on."""
+
 SCENARIOS = (
     Scenario(
         "a healthy lab",
@@ -233,14 +236,36 @@ SCENARIOS = (
     ),
     Scenario(
         "bookings become slow",
-        scraped() | durations(**{"s1_0": "0+10x60 600x140", "s10_0": "0+10x200", "+Inf": "0+10x200"}),
-        {30: (), 44: (), 50: ("BookingDuration",)},
+        scraped()
+        | durations(s1_0="0+10x60 600x140", s2_154="0+10x60 600x140", s10_0="0+10x200", **{"+Inf": "0+10x200"}),
+        {30: (), 32: ("BookingDuration",), 50: ("BookingDuration",)},
         [(29, rounded(recordings.quantile(catalogue.CALL_DURATION, 95)), 0.95)],
     ),
     Scenario(
         "one booking is slow",
-        scraped() | durations(**{"s1_0": "0x200", "s10_0": "0x60 1x140", "+Inf": "0x60 1x140"}),
+        scraped() | durations(s1_0="0x200", s2_154="0x200", s10_0="0x60 1x140", **{"+Inf": "0x60 1x140"}),
         {32: (), 50: ()},
+    ),
+    Scenario(
+        "two bookings of ten wake the database",
+        scraped() | durations(s1_0="0x60 8x140", s2_154="0x60 8x140", s10_0="0x60 10x140", **{"+Inf": "0x60 10x140"}),
+        {31: (), 40: (), 44: (), 50: ()},
+    ),
+    Scenario(
+        "four slow bookings, four minutes apart, and nothing else",
+        scraped() | durations(s1_0="0x200", s2_154="0x200", s10_0=APART, **{"+Inf": APART}),
+        {32: (), 43: (), 45: (), 46: (), 50: (), 60: ()},
+    ),
+    Scenario(
+        "five slow bookings and nothing else, the first that there are",
+        scraped() | durations(s1_0="_x60 0x140", s2_154="_x60 0x140", s10_0="_x60 5x140", **{"+Inf": "_x60 5x140"}),
+        {29: (), 31: ("BookingDuration",), 44: ("BookingDuration",), 46: ()},
+    ),
+    Scenario(
+        "a few slow bookings among many",
+        scraped()
+        | durations(s1_0="0+20x200", s2_154="0+20x200", s10_0="0+20x60 1230+20x139", **{"+Inf": "0+20x60 1230+20x139"}),
+        {31: (), 40: (), 60: ()},
     ),
     Scenario(
         "nobody answers",

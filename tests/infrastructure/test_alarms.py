@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tests import metric_math
 from tests.infrastructure import checks
 from tests.infrastructure.checks import Alarm
 from tests.infrastructure.template import Resource, Template, Templates, as_list, only, references, resources, text
-from tests.metric_math import computed
+from tests.metric_math import computed, statistic
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 
@@ -71,7 +71,7 @@ def test_an_error_budget_is_watched_over_a_long_and_a_short_window(
         assert {name: each.statistic for name, each in alarm.by_name.items()} == {"failed": "Sum", "share": "Average"}
 
 
-def test_slowness_is_the_p95_of_a_quarter_of_an_hour_with_some_calls_in_it(aws: Templates) -> None:
+def test_slowness_is_the_p95_of_a_quarter_of_an_hour_with_some_slow_calls_in_it(aws: Templates) -> None:
     found = checks.alarms(aws.monitoring)
 
     for name, metric in (("ApiLatency", "Latency"), ("BookingDuration", "Duration")):
@@ -79,13 +79,61 @@ def test_slowness_is_the_p95_of_a_quarter_of_an_hour_with_some_calls_in_it(aws: 
         assert {each.name for each in alarm.series} == {metric}
         assert {each: series.statistic for each, series in alarm.by_name.items()} == {
             "value": "p95",
-            "samples": "SampleCount",
+            "slow": "TC(2000:)",
         }
         assert {each.period_s for each in alarm.series} == {900}
-        assert is_on(alarm, {"value": 2_000, "samples": 10})
-        assert not is_on(alarm, {"value": 1_999, "samples": 500})
-        assert not is_on(alarm, {"value": 9_000, "samples": 9})
-        assert not is_on(alarm, {"value": None, "samples": None})
+        assert is_on(alarm, {"value": 2_000, "slow": 5})
+        assert not is_on(alarm, {"value": 1_999, "slow": 5})
+        assert not is_on(alarm, {"value": 9_000, "slow": 4})
+        assert not is_on(alarm, {"value": None, "slow": None})
+
+
+SCRAPES_MS = [40.0] * 30
+"""What a Prometheus asks within a quarter of an hour, day and night."""
+
+SLOW_PERIODS: dict[str, tuple[Sequence[float], bool]] = {
+    "nobody calls": ([], False),
+    "nobody but a Prometheus calls": (SCRAPES_MS, False),
+    "a Prometheus, and two requests that wake the database": ([*SCRAPES_MS, 8_000, 8_000], False),
+    "nine requests, and one that wakes the database": ([50] * 9 + [8_000], False),
+    "four that wake the database, and nobody else": ([8_000] * 4, False),
+    "five slow ones, and nobody else": ([2_001] * 5, True),
+    "a Prometheus, and five slow requests": ([*SCRAPES_MS, *[2_500] * 5], True),
+    "five slow ones of five hundred": ([50] * 495 + [8_000] * 5, False),
+    "one in ten is slow": ([50] * 90 + [2_500] * 10, True),
+}
+"""By what goes on: how long each took, in ms, and whether somebody is called."""
+
+
+def by_samples(alarm: Alarm, samples: Sequence[float]) -> bool:
+    """Whether an alarm on statistics of one series is on by these."""
+    return is_on(alarm, {name: statistic(each.statistic, samples) for name, each in alarm.by_name.items()})
+
+
+@pytest.mark.parametrize("period", SLOW_PERIODS)
+def test_somebody_is_called_for_several_that_are_slow_and_not_for_a_database_that_wakes(
+    each: Templates, strategy: str, period: str
+) -> None:
+    samples, on = SLOW_PERIODS[period]
+    found = checks.alarms(each.monitoring)
+
+    assert by_samples(found["ApiLatency"], samples) == on
+    assert ("BookingDuration" in found) == (strategy == "cloudwatch")
+    assert all(by_samples(found[name], samples) == on for name in {"BookingDuration"} & found.keys())
+
+
+def test_a_guard_that_counts_whatever_comes_would_be_noticed(aws: Templates) -> None:
+    spoilt = aws.planted()
+    alarm = checks.alarms(spoilt.monitoring)["ApiLatency"]
+    for metric in spoilt.monitoring["Resources"][alarm.logical_id]["Properties"]["Metrics"]:
+        if metric["Id"] == "slow":
+            metric["MetricStat"]["Stat"] = "SampleCount"
+
+    planted = checks.alarms(spoilt.monitoring)["ApiLatency"]
+    assert {period for period, (samples, on) in SLOW_PERIODS.items() if by_samples(planted, samples) != on} == {
+        "a Prometheus, and two requests that wake the database",
+        "nine requests, and one that wakes the database",
+    }
 
 
 def test_what_may_not_happen_at_all_is_told_at_once(each: Templates) -> None:

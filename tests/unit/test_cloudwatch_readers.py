@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e import insights
 from tests.e2e.watched import passes
-from tests.metric_math import computed
+from tests.metric_math import computed, statistic
 
 LINE = insights.record(json.dumps({"outcome": "error", "lag_s": 1.5, "error_type": None, "metadata": {"rows": [7]}}))
 FIELDS = {"outcome", "lag_s", "metadata.rows.0"}
@@ -97,3 +97,25 @@ def test_a_metric_filter_of_another_kind_is_not_passed_over() -> None:
 )
 def test_metric_math_of_what_is_missing_is_missing(expression: str, value: float | None) -> None:
     assert computed(expression, {"failed": 5, "share": 0.5, "none": None}) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Sum", 10_040),
+        ("SampleCount", 5),
+        ("p50", 20),
+        ("p95", 8_000),
+        ("TC(2000:)", 1),
+        ("TC(1999.5:)", 2),
+        ("TC(8000:)", 0),
+    ],
+)
+def test_a_statistic_is_of_a_periods_samples_in_whatever_order(name: str, value: float) -> None:
+    assert statistic(name, [8_000, 10, 20, 10, 2_000]) == value
+    assert statistic(name, []) is None
+
+
+def test_a_statistic_of_another_kind_is_not_passed_over() -> None:
+    with pytest.raises(KeyError, match="TM"):
+        statistic("TM(:2000)", [1])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cdk.monitoring.alarms import MISSING_SECTION
 from cdk.monitoring.prometheus.promql import labels, window
-from cdk.monitoring.prometheus.recordings import INGEST_LAG, LATELY, counted, of_calls, quantile
+from cdk.monitoring.prometheus.recordings import INGEST_LAG, LATELY, counted, of_calls, quantile, slow
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import CallMetric, ErrorBudget, Family, Limit, LogMetric, watching
 from dyno.metrics.catalogue.watching import Burn
@@ -64,8 +64,8 @@ def _promised(metric: CallMetric | LogMetric) -> Iterator[Alert]:
     match metric, metric.family, metric.objective:
         case CallMetric(), Family(), ErrorBudget() as budget:
             yield from (_burning(metric, budget, burn) for burn in watching.BURNS)
-        case CallMetric(), Family() as family, Limit() as limit:
-            yield _slow(family, limit)
+        case CallMetric(), Family() as family, Limit(percentage=int(percentage)) as limit:
+            yield _slow(family, limit, percentage)
         case LogMetric(), Family() as family, Limit() as limit:
             yield _increasing(family, limit)
 
@@ -89,16 +89,20 @@ def _burning(metric: CallMetric, budget: ErrorBudget, burn: Burn) -> Alert:
     )
 
 
-def _slow(family: Family, limit: Limit) -> Alert:
+def _slow(family: Family, limit: Limit, percentage: int) -> Alert:
     """Of a histogram, whose seconds CloudWatch has as milliseconds."""
-    for_s = limit.periods * limit.period_s
+    over = window(limit.period_s)
+    conditions = (
+        f"{quantile(family, percentage, over)}{BOOKINGS} >= {limit.at / 1_000:g}",
+        f"{slow(family, over)}{BOOKINGS} >= {watching.FEWEST_FAILURES}",
+    )
     return Alert(
         limit.name,
         limit.says,
         limit.section,
-        f"{quantile(family, int(limit.statistic.removeprefix('p')))}{BOOKINGS} >= {limit.at / 1_000:g}",
-        f"{_told(*family.labels)}: {limit.statistic} is {_value('humanizeDuration')}, for {window(for_s)}.",
-        for_s=for_s,
+        " and ".join(conditions),
+        f"{_told(*family.labels)}: {limit.statistic} is {_value('humanizeDuration')}, within {over}.",
+        for_s=(limit.periods - 1) * limit.period_s,
         urgent=limit.urgent,
     )
 

@@ -32,15 +32,18 @@ def share(some: str, every: str) -> str:
     return f"{some} / ({every} > 0)"
 
 
-def grown_by(family: Family, over: str) -> str:
+def grown_by(family: Family, over: str, **where: str) -> str:
     """
     By how much a family's counters grew, summed over who was scraped.
 
     To `increase`, a series' first value is where it began: a method's first failures, the first line set aside for a
     reason, would be none. One that comes while others are there has grown from 0: the scrapes that it was in are fewer
     than those that had a snapshot.
+
+    Args:
+        where: Labels that are not the family's own, with their values, if it is of some series only.
     """
-    name = family.name
+    name = family.name + (labels(where) if where else "")
     scrapes = f"count_over_time({catalogue.SNAPSHOT_TIMESTAMP.name}[{over}])"
     new = f"count_over_time({name}[{over}]) < on (job, instance) group_left () {scrapes}"
     return total(family.labels, f"(last_over_time({name}[{over}]) and ({new})) or increase({name}[{over}])")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cdk.monitoring.alarms import PERIOD_S
 from cdk.monitoring.prometheus.promql import grown_by, labels, or_none, share, total, window
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import CallMetric, Family, Kind, watching
+from dyno.metrics.catalogue import BUCKET_BOUNDS_MS, EXPOSED_BUCKETS, CallMetric, Family, Kind, Limit, bound_s, watching
 
 QUANTILES = (50, 95, 99)
 
@@ -46,9 +46,14 @@ def of_calls(metric: CallMetric, operation: str) -> str:
     return recorded(catalogue.DIMENSIONS, f"{_CALLS.removesuffix('s')}_{metric.name.lower()}", operation)
 
 
-def quantile(family: Family, percentage: int) -> str:
+def quantile(family: Family, percentage: int, over: str = LATELY) -> str:
     """The recorded series of a histogram's quantile."""
-    return recorded(family.labels, family.name, f"p{percentage}_{LATELY}")
+    return recorded(family.labels, family.name, f"p{percentage}_{over}")
+
+
+def slow(family: Family, over: str) -> str:
+    """The recorded series of how many of a histogram's calls are above their limit."""
+    return recorded(family.labels, family.name, f"slow_{over}")
 
 
 def per_job(family: Family) -> str:
@@ -105,18 +110,37 @@ def _of_durations() -> Iterator[Recording]:
     for metric in catalogue.CALL_METRICS:
         if metric.family and metric.family.kind is Kind.HISTOGRAM:
             yield from _quantiles(metric.family)
+            match metric.objective:
+                case Limit(percentage=int(percentage)) as limit:
+                    yield from _slowness(metric.family, limit, percentage)
 
 
 def _quantiles(family: Family) -> Iterator[Recording]:
-    buckets = Family(f"{family.name}_bucket", Kind.COUNTER, family.help, (*family.labels, "le"))
+    buckets = _buckets(family, "le")
     calls = counted(buckets, f"increase{LATELY}")
     yield Recording(calls, grown_by(buckets, LATELY), f"Calls within {LATELY}, by how long they took at most.")
     for percentage in QUANTILES:
-        # Of no calls it is NaN, which is not 0 or more: an idle method has none.
-        expression = f"histogram_quantile({percentage / 100}, {calls}) >= 0"
-        yield Recording(
-            quantile(family, percentage), expression, f"Seconds that {percentage} % of calls do not exceed."
-        )
+        yield _quantile(family, percentage, LATELY, calls)
+
+
+def _slowness(family: Family, limit: Limit, percentage: int) -> Iterator[Recording]:
+    """Of the time that an alarm looks at; by bucket that would be many series, so only what comes of them is kept."""
+    over, bounds = window(limit.period_s), [each for each in EXPOSED_BUCKETS if limit.at <= BUCKET_BOUNDS_MS[each]]
+    yield _quantile(family, percentage, over, grown_by(_buckets(family, "le"), over))
+    every, quick = (grown_by(_buckets(family), over, le=le) for le in ("+Inf", bound_s(bounds[0])))
+    says = f"Calls within {over} that took more than {bound_s(bounds[0])} s, the first bound from {limit.at:g} ms on."
+    yield Recording(slow(family, over), f"{every} - {quick}", says)
+
+
+def _buckets(family: Family, *le: str) -> Family:
+    return Family(f"{family.name}_bucket", Kind.COUNTER, family.help, (*family.labels, *le))
+
+
+def _quantile(family: Family, percentage: int, over: str, calls: str) -> Recording:
+    # Of no calls it is NaN, which is not 0 or more: an idle method has none.
+    expression = f"histogram_quantile({percentage / 100}, {calls}) >= 0"
+    says = f"Seconds that {percentage} % of calls within {over} do not exceed."
+    return Recording(quantile(family, percentage, over), expression, says)
 
 
 def _of_pipeline() -> Iterator[Recording]:

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import BUCKET_BOUNDS_MS, BUCKET_COUNT, EXPOSED_BUCKETS, FAMILIES, Family
+from dyno.metrics.catalogue import BUCKET_COUNT, EXPOSED_BUCKETS, FAMILIES, Family, bound_s
 from dyno.metrics.form import FORMS, TEXT, Form, head
 from dyno.metrics.model import LabActivity, ObservationTotal, SeriesTotal, Snapshot
 from dyno.metrics.observed import observed
 
 _HEADS = {(family, form): head(family, form) for family in FAMILIES for form in FORMS}
 
-# OpenMetrics wants a bound as a float; in both forms, so that a bucket is one series in whichever it is scraped.
-_BOUNDS = [(bucket, f',le="{float(f"{BUCKET_BOUNDS_MS[bucket] / 1000:.9g}")!r}"}}') for bucket in EXPOSED_BUCKETS]
+# Alike in both forms, so that a bucket is one series in whichever it is scraped.
+_BOUNDS = [(bucket, f',le="{bound_s(bucket)}"}}') for bucket in EXPOSED_BUCKETS]
 
 _Samples = dict[Family, Iterable[str]]
 """The lines of each family, newlines included."""

@@ -8,7 +8,14 @@ itself measures, is in `watching`. They import nothing of the service, so that t
 
 from collections.abc import Mapping
 
-from dyno.metrics.catalogue.buckets import BUCKET_BOUNDS_MS, BUCKET_COUNT, BUCKETS_PER_DECADE, EXPOSED_BUCKETS, bucket
+from dyno.metrics.catalogue.buckets import (
+    BUCKET_BOUNDS_MS,
+    BUCKET_COUNT,
+    BUCKETS_PER_DECADE,
+    EXPOSED_BUCKETS,
+    bound_s,
+    bucket,
+)
 from dyno.metrics.catalogue.kinds import (
     BusinessMetric,
     CallMetric,
@@ -109,7 +116,6 @@ DURATION = CallMetric(
         "Bookings are slow.",
         "Bookings are slow",
         period_s=900,
-        fewest=10,
         urgent=True,
         name="BookingDuration",
     ),

@@ -12,6 +12,11 @@ EXPOSED_BUCKETS = tuple(range(6, 46, 3))
 """Indexes into BUCKET_BOUNDS_MS shown to Prometheus: 0.46 ms to 10 s, three a decade."""
 
 
+def bound_s(bucket: int) -> str:
+    """A bucket's bound in seconds, as its label says it: a float, as OpenMetrics wants it."""
+    return repr(float(f"{BUCKET_BOUNDS_MS[bucket] / 1000:.9g}"))
+
+
 def bucket(duration_ms: float) -> int:
     """The bucket a duration counts in: the first whose bound it does not exceed, else the last."""
     return min(bisect_left(BUCKET_BOUNDS_MS, duration_ms), BUCKET_COUNT - 1)

@@ -70,12 +70,12 @@ class Limit(NamedTuple):
     A value at which somebody is told.
 
     Attributes:
-        statistic: CloudWatch's name of it.
+        statistic: CloudWatch's name of it. Where it is a percentile, several samples must be above: of a few it is the
+            greatest.
         at: Reached or passed in each of the last `periods`, it is an alarm.
         says: What is wrong then.
         section: The heading in docs/runbook.md of what to do.
         period_s: How long a period is.
-        fewest: Samples that a period must have; below that, a percentile is the slowest of a few.
         urgent: Whether people feel it now, so that somebody is called.
         name: What the alarm is called, where the metric's name does not say.
     """
@@ -86,9 +86,13 @@ class Limit(NamedTuple):
     section: str
     periods: int = 1
     period_s: int = 300
-    fewest: int = 0
     urgent: bool = False
     name: str = ""
+
+    @property
+    def percentage(self) -> int | None:
+        """Of a percentile; None of any other statistic."""
+        return int(self.statistic.removeprefix("p")) if self.statistic.startswith("p") else None
 
 
 Objective = ErrorBudget | Limit

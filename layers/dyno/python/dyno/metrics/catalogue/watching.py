@@ -78,7 +78,6 @@ LATENCY = AwsMetric(
         "Answers are slow.",
         "Answers are slow",
         period_s=900,
-        fewest=10,
         urgent=True,
         name="ApiLatency",
     ),
@@ -289,4 +288,9 @@ Source:
 """
 
 FEWEST_FAILURES = 5
-"""Below that, a window says nothing: a paused database answers those who wake it by 503, one or two of them a time."""
+"""
+That failed, or were slow; below that, a window says nothing.
+
+A paused database lets those who wake it wait and answers them by 503, one or two of them a time; and at night they may
+be all there are, but for a Prometheus that scrapes.
+"""
