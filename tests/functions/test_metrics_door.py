@@ -255,22 +255,39 @@ def test_the_deep_check_names_each_dependency(call: Call, lab: Lab, monkeypatch:
     assert [check["name"] for check in behind.body["checks"] if not check["ok"]] == ["schema"]
 
 
-def test_an_unreadable_snapshot_is_a_503_until_the_next_batch(
+def readable(call: Call) -> tuple[float, bool]:
+    """What a scrape says of its own snapshot, and whether it has any counts."""
+    said = call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER)
+    assert said.status == 200, said.body
+    samples = {s.name: s.value for family in text_string_to_metric_families(said.body) for s in family.samples}
+    return samples["dyno_snapshot_readable"], "dyno_calls_total" in samples
+
+
+def test_a_scrape_says_that_the_snapshot_cannot_be_read_until_the_next_batch(
     call: Call, lab: Lab, feed: Feed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     events = drive(call, lab, capsys)
+    assert readable(call) == (1, False)
     boto3.client("s3", "us-east-1").put_object(Bucket="snapshots", Key=KEY, Body=b"{half")
 
-    scraped, checked = (
-        call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER),
-        call(door, "GET", "/metrics/health"),
-    )
+    scraped, checked = readable(call), call(door, "GET", "/metrics/health")
     feed(events)
 
-    assert (scraped.status, checked.status) == (503, 503)
+    assert (scraped, checked.status) == ((0, False), 503)
     failed = {check["name"]: check["reason"] for check in checked.body["checks"] if not check["ok"]}
-    assert failed == {"snapshot": scraped.body["detail"], "ingest": "not known without the snapshot"}
-    assert call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER).status == 200
+    assert failed["ingest"] == "not known without the snapshot"
+    assert failed.keys() == {"snapshot", "ingest"}
+    assert "the next batch replaces it" in failed["snapshot"]
+    assert readable(call) == (1, True)
+
+
+def test_a_scrape_is_answered_while_s3_is_not_and_the_log_says_why(
+    call: Call, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "Snapshots", lambda _: Snapshots("gone"))
+
+    assert readable(call) == (0, False)
+    assert "snapshot out of reach" in {line.message for line in caplog.records}
 
 
 def test_live_and_ready_open_no_connection(call: Call, monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:

@@ -91,10 +91,13 @@ def durations(**up_to: str) -> dict[str, str]:
     return {name: values for each in every for name, values in each.items()}
 
 
-def scraped(snapshots: str = "1000+30x200", failing_since: str = "0x200", lag_s: str = "8x200") -> dict[str, str]:
+def scraped(
+    snapshots: str = "1000+30x200", failing_since: str = "0x200", lag_s: str = "8x200", readable: str = "1x200"
+) -> dict[str, str]:
     """What is there whenever a scrape is answered."""
     return {
         f"up{labels(SCRAPED)}": "1x200",
+        **one(catalogue.SNAPSHOT_READABLE, readable),
         **one(catalogue.SNAPSHOT_TIMESTAMP, snapshots),
         **one(catalogue.INGEST_FAILING_SINCE, failing_since),
         **one(catalogue.INGEST_LAG_SECONDS, lag_s),
@@ -266,6 +269,13 @@ SCENARIOS = (
         scraped()
         | durations(s1_0="0+20x200", s2_154="0+20x200", s10_0="0+20x60 1230+20x139", **{"+Inf": "0+20x60 1230+20x139"}),
         {31: (), 40: (), 60: ()},
+    ),
+    Scenario(
+        "the snapshot cannot be read",
+        scraped(snapshots="1000+30x20 stale _x39 2800+30x140", readable="1x20 0x40 1x140")
+        | calls("success", "90000+10x20 stale _x39 90300+10x140")
+        | calls("error", "9000x20 stale _x39 9000x140"),
+        {10: (), 15: (), 16: ("SnapshotUnreadable",), 30: ("SnapshotUnreadable",), 31: (), 60: ()},
     ),
     Scenario(
         "nobody answers",

@@ -109,6 +109,7 @@ SHOWN: Mapping[Row, Mapping[str, str]] = {
         "failing": r"time\(\) - max \(dyno_ingest_failing_since_seconds",
         "dead letters": "reason:dyno_dead_letters:increase5m",
         "open ones": r"max by \(reason\) \(dyno_open_dead_letters\)",
+        "readable": r"min \(dyno_snapshot_readable\)",
         "age": r"time\(\) - max \(dyno_snapshot_timestamp_seconds",
         "batches": "`AWS/Lambda` `AsyncEventsDropped`",
     },

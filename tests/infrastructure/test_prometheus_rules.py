@@ -81,6 +81,7 @@ FAULTS = {
     "a lag of long ago": ("expr", r" and on \(job\) max by .*", "", "an idle lab"),
     "a lag of one batch": ("for", "10m", "0s", "a redrive brings what waited"),
     "an answer for none": ("expr", "(up.*) == 0", r"\1 == 2", "nobody answers"),
+    "counts for none": ("expr", "(dyno_snapshot_readable) == 0", r"\1 == 2", "the snapshot cannot be read"),
     "a time of no calls": ("expr", "(histogram_quantile.*) >= 0", r"\1", "an idle lab"),
 }
 """By what is wrong: where, what is there, what instead, and which scenario has to notice."""
@@ -149,6 +150,12 @@ TOLD = {
         1_800,
         {"severity": "ticket", "job": "dyno"},
         "dyno: calls wait 6m 40s to be counted, for 10m.",
+    ),
+    "SnapshotUnreadable": (
+        "the snapshot cannot be read",
+        960,
+        {"severity": "ticket", **SCRAPED},
+        "api.example: no counts for 5m (dyno_snapshot_readable is 0).",
     ),
     "ScrapeFailing": (
         "nobody answers",

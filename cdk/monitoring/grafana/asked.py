@@ -20,6 +20,7 @@ CHOSEN = "{" + ",".join(f'{dimension}=~"${dimension}"' for dimension in catalogu
 
 RAISED = 'max by (alertname) (ALERTS{alertstate="firing"})'
 SCRAPED = f"min(up{labels({'job': JOB})})"
+READABLE = f"min ({catalogue.SNAPSHOT_READABLE.name})"
 
 BUDGET_DAYS = 30
 

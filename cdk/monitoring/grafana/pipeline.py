@@ -38,6 +38,9 @@ def of_ingest() -> Iterator[Panel]:
     yield graph(about, [Query(asked.now(letters), asked.legend(letters))], limits=[1])
     about = About("Ingest has been failing for", f"0 while it does not. {failing.help}", SECONDS, UNWRITTEN_SECTION)
     yield graph(about, [Query(asked.age(failing), "failing for")])
+    readable = catalogue.SNAPSHOT_READABLE
+    about = About("These numbers can be read", readable.help, section=MISSING_SECTION)
+    yield figure(about, Query(asked.READABLE, "readable"), steps=[(1, GOOD)], lowest=BAD)
     about = About("Age of these numbers", f"{taken.help} By the last batch: it grows while nobody calls.", SECONDS)
     yield graph(about, [Query(asked.age(taken), "age")])
 

@@ -16,6 +16,7 @@ SHOWN = (
     catalogue.OPEN_DEAD_LETTERS,
     catalogue.INGEST_LAG_SECONDS,
     catalogue.INGEST_FAILING_SINCE,
+    catalogue.SNAPSHOT_READABLE,
     catalogue.SNAPSHOT_TIMESTAMP,
     catalogue.BUILD_INFO,
     *lab.GAUGES,

@@ -57,7 +57,7 @@ class Alert:
 def alerts() -> list[Alert]:
     """Every alert; what both sides watch has the name of the alarm in CloudWatch."""
     promising = (*catalogue.CALL_METRICS, *catalogue.LOG_METRICS)
-    return [*(alert for metric in promising for alert in _promised(metric)), _failing(), _lagging(), _silent()]
+    return [*(alert for metric in promising for alert in _promised(metric)), *_besides()]
 
 
 def _promised(metric: CallMetric | LogMetric) -> Iterator[Alert]:
@@ -119,6 +119,11 @@ def _increasing(family: Family, limit: Limit) -> Alert:
     )
 
 
+def _besides() -> Iterator[Alert]:
+    """Those of what no metric of CloudWatch's promises."""
+    yield from (_failing(), _lagging(), _unreadable(), _silent())
+
+
 def _failing() -> Alert:
     # The next good batch ends it, maybe before the next evaluation; who is told should still find it.
     return Alert(
@@ -140,6 +145,18 @@ def _lagging() -> Alert:
         f"{INGEST_LAG} >= {LAGGING_S} and on (job) {arriving}",
         f"{_told('job')}: calls wait {_value('humanizeDuration')} to be counted, for {window(LAGGING_FOR_S)}.",
         for_s=LAGGING_FOR_S,
+    )
+
+
+def _unreadable() -> Alert:
+    readable = catalogue.SNAPSHOT_READABLE.name
+    return Alert(
+        "SnapshotUnreadable",
+        "Prometheus gets answers without counts, and no other alert can speak.",
+        MISSING_SECTION,
+        f"{readable} == 0",
+        f"{_told('instance')}: no counts for {window(SILENT_FOR_S)} ({readable} is {_value('humanize')}).",
+        for_s=SILENT_FOR_S,
     )
 
 

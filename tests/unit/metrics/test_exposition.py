@@ -155,7 +155,11 @@ def test_without_a_snapshot_every_family_is_named_and_the_release_is_told(form: 
     bare = [family.name.removesuffix("_total") for family in FAMILIES]
     suffix = next(iter(known))
     assert [family.name + (suffix if family.type == "info" else "") for family in told] == bare
-    assert {sample.name for family in told for sample in family.samples} == {"dyno_agent_info", "dyno_build_info"}
+    assert {sample.name: sample.value for family in told for sample in family.samples} == {
+        "dyno_agent_info": 1,
+        "dyno_build_info": 1,
+        "dyno_snapshot_readable": 1,
+    }
 
 
 def test_openmetrics_knows_types_units_and_an_end() -> None:

@@ -18,18 +18,22 @@ _Samples = dict[Family, Iterable[str]]
 """The lines of each family, newlines included."""
 
 
-def exposition(snapshot: Snapshot | None, *, release: str, strategy: str, form: Form = TEXT) -> str:
+def exposition(
+    snapshot: Snapshot | None, *, release: str, strategy: str, form: Form = TEXT, readable: bool = True
+) -> str:
     """
-    Every family of the catalogue, then the business metrics; without a snapshot, all but the infos have no sample.
+    Every family of the catalogue, then the business metrics; without a snapshot, what is counted has no sample.
 
     Args:
         snapshot: Its series in order of service and method, its observations of name, kind and unit.
+        readable: Whether it was read; False if there may be one all the same.
     Source:
         Prometheus text exposition format 0.0.4; OpenMetrics 1.0.
     """
     said: _Samples = dict.fromkeys(FAMILIES, ())
     for info in (catalogue.BUILD_INFO, catalogue.AGENT_INFO):
         said[info] = [_sample(info, 1, release, strategy)]
+    said[catalogue.SNAPSHOT_READABLE] = [_sample(catalogue.SNAPSHOT_READABLE, int(readable))]
     if snapshot:
         said |= _calls(snapshot.totals.series) | _pipeline(snapshot) | _lab(snapshot.totals.lab)
         said |= _business(snapshot.totals.observations)

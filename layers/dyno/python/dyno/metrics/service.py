@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine
 
 from dyno.database import autocommit
+from dyno.errors import Unavailable
 from dyno.metrics import exposition, store
 from dyno.metrics.calltree import tree
 from dyno.metrics.catalogue import BUCKET_BOUNDS_MS
@@ -150,10 +151,14 @@ def prometheus(snapshots: Snapshots, *, release: str, strategy: str, form: Form 
     """
     The exposition for Prometheus; the database is not asked.
 
-    Raises:
-        Unavailable: The snapshot could not be read.
+    While the snapshot cannot be read it says so, and has no counts. It does not fail even then: that would be a failed
+    request, and at night scrapes are all the requests there are.
     """
-    return exposition.exposition(snapshots.read(), release=release, strategy=strategy, form=form)
+    try:
+        snapshot, readable = snapshots.read(), True
+    except Unavailable:  # for reasons that are in the log
+        snapshot, readable = None, False
+    return exposition.exposition(snapshot, release=release, strategy=strategy, form=form, readable=readable)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,9 @@ INGEST_LAG_SECONDS = Family(
 INGEST_FAILING_SINCE = Family(
     "dyno_ingest_failing_since_seconds", Kind.GAUGE, "When ingest began to fail, in Unix time; 0 while it does not."
 )
+SNAPSHOT_READABLE = Family(
+    "dyno_snapshot_readable", Kind.GAUGE, "1 if what is counted could be read, if only that there is nothing; else 0."
+)
 SNAPSHOT_TIMESTAMP = Family("dyno_snapshot_timestamp_seconds", Kind.GAUGE, "When these numbers were taken.")
 BUILD_INFO = Family("dyno_build_info", Kind.INFO, "The release that answers.", ("release", "strategy"))
 
@@ -93,6 +96,7 @@ FAMILIES = (
     OPEN_DEAD_LETTERS,
     INGEST_LAG_SECONDS,
     INGEST_FAILING_SINCE,
+    SNAPSHOT_READABLE,
     SNAPSHOT_TIMESTAMP,
     BUILD_INFO,
     *EARLIER,
