@@ -96,14 +96,28 @@ def test_a_nat_gateway_would_be_over_every_budget(each: Templates, strategy: str
     assert over(bill(spoilt, DAY_TO_DAY, Strategy(strategy)), BUDGET_WITH_BALANCER_USD)
 
 
-@pytest.mark.parametrize("strategy_with", ["cloudwatch", "hybrid"])
+NIGHTS = tuple(catalogue.BusinessMetric(f"Planted{number}", "Count", "Planted.") for number in range(500))
+LINES = tuple(catalogue.LogMetric(f"Planted{number}", "Count", "rows", "Planted.", always=True) for number in range(500))
+
+
+@pytest.mark.parametrize(
+    ("strategy_with", "kind", "more"),
+    [
+        ("cloudwatch", "BUSINESS_METRICS", NIGHTS),
+        ("hybrid", "BUSINESS_METRICS", NIGHTS),
+        *((strategy, "LOG_METRICS", LINES) for strategy in Strategy),  # under prometheus there are no others
+    ],
+)
 def test_five_hundred_more_series_would_be_over_budget(
-    strategy_with: str, deployment: Callable[..., Templates], monkeypatch: pytest.MonkeyPatch
+    strategy_with: str,
+    kind: str,
+    more: tuple[object, ...],
+    deployment: Callable[..., Templates],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = stacks(deployment(monitoring=strategy_with))
-    more = tuple(catalogue.BusinessMetric(f"Planted{number}", "Count", "Planted.") for number in range(500))
 
-    monkeypatch.setattr(catalogue, "BUSINESS_METRICS", catalogue.BUSINESS_METRICS + more)
+    monkeypatch.setattr(catalogue, kind, getattr(catalogue, kind) + more)
 
     assert over(bill(made, DAY_TO_DAY, Strategy(strategy_with)), BUDGET_WITH_BALANCER_USD)
 
