@@ -14,8 +14,8 @@ def series(strategy: Strategy, functions: int) -> int:
     of_lines = len(catalogue.filtered(strategy))
     if strategy is Strategy.PROMETHEUS:
         return of_lines
-    cold_starts = functions if strategy is Strategy.CLOUDWATCH else 0
-    return _of_calls(strategy) + len(catalogue.BUSINESS_METRICS) + cold_starts + of_lines
+    of_functions = functions * len(catalogue.FUNCTION_METRICS) if strategy is Strategy.CLOUDWATCH else 0
+    return _of_calls(strategy) + len(catalogue.BUSINESS_METRICS) + of_functions + of_lines
 
 
 def _of_calls(strategy: Strategy) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import BusinessMetric, CallMetric, LogMetric, Row, Source
+from dyno.metrics.catalogue import BusinessMetric, CallMetric, FunctionMetric, LogMetric, Row, Source
 
 CALLS = f"record = '{catalogue.RECORD}'"
 
@@ -45,23 +45,6 @@ class Query:
         """As it is typed."""
         return "\n| ".join(self.lines)
 
-
-COLD_STARTS = Query(
-    f"{catalogue.COLD_START.name}, from the log",
-    (
-        "filter @message like /^REPORT .*Init Duration/",
-        r"parse @logStream /\d\/(?<function>[^\/\[]+)\[/",
-        r"parse @message /Init Duration: (?<init_ms>\S+) ms/",
-        f"stats count(*) as {catalogue.COLD_START.name}, max(init_ms) as slowest_ms by function",
-    ),
-)
-"""
-What Lambda itself logs of environments that a request waited for.
-
-Source:
-    Lambda Developer Guide, "Configuring CloudWatch log groups": streams of a group that functions share are named
-    YYYY/MM/DD/<function_name>[<function_version>][<execution_environment_GUID>].
-"""
 
 BROKE = Query(
     "Calls that broke",
@@ -149,6 +132,23 @@ def of_calls(metric: CallMetric) -> list[Query]:
         lines = (*chosen, f"stats {over_time} by bin(5m)")
         found.append(Query(f"{metric.name} over time, from the log", lines, over_time=True))
     return found
+
+
+def of_functions(metric: FunctionMetric) -> Query:
+    """
+    The same runs as the metric's, by function, from what Lambda itself logs of each.
+
+    Source:
+        Lambda Developer Guide, "Configuring CloudWatch log groups": streams of a group that functions share are named
+        YYYY/MM/DD/<function_name>[<function_version>][<execution_environment_GUID>].
+    """
+    lines = (
+        f"filter @message like /^REPORT .*{metric.reported}/",
+        r"parse @logStream /\d\/(?<function>[^\/\[]+)\[/",
+        rf"parse @message /{metric.reported}: (?<took_ms>\S+) ms/",
+        f"stats count(*) as {metric.name}, max(took_ms) as slowest_ms by function",
+    )
+    return Query(f"{metric.name}, from the log", lines)
 
 
 def of_lines(metric: LogMetric) -> Query:

@@ -66,10 +66,10 @@ def _calls() -> Iterator[str]:
 
 
 def _functions() -> Iterator[str]:
-    metric = catalogue.COLD_START
     yield from _head("metric", "unit", "says", "dimensions", *Strategy)
     emitters = [_mark(strategy is Strategy.CLOUDWATCH) for strategy in Strategy]
-    yield _row(f"`{metric.name}`", metric.unit, metric.help, catalogue.FUNCTION_DIMENSION, *emitters)
+    for metric in catalogue.FUNCTION_METRICS:
+        yield _row(f"`{metric.name}`", metric.unit, metric.help, catalogue.FUNCTION_DIMENSION, *emitters)
 
 
 def _lines() -> Iterator[str]:

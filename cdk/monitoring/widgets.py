@@ -12,7 +12,7 @@ from cdk.monitoring.platform import Platform
 from cdk.monitoring.queries import Log, Query
 from cdk.options import Strategy
 from dyno.metrics import catalogue
-from dyno.metrics.catalogue import BusinessMetric, CallMetric, LogMetric, Row, watching
+from dyno.metrics.catalogue import BusinessMetric, CallMetric, FunctionMetric, LogMetric, Row, watching
 from dyno.metrics.catalogue.watching import AwsMetric, Part
 
 THIRD, WHOLE = 8, 24
@@ -49,8 +49,9 @@ class Widgets:
             yield self._ask(queries.BROKE, WHOLE)
         if row is Row.BOOKINGS:
             yield self._ask(queries.REFUSAL_REASONS)
-        if row is catalogue.COLD_START.row:
-            yield self._cold_starts()
+        for metric in catalogue.FUNCTION_METRICS:
+            if metric.row is row:
+                yield self._of_functions(metric)
 
     def _of_calls(self, metric: CallMetric) -> Iterator[cloudwatch.IWidget]:
         if metric not in catalogue.carried(self._strategy):
@@ -108,10 +109,9 @@ class Widgets:
         """What of a part has a series of its own: each function, or else the part."""
         return [(name,) for name in self._platform.names.get(part, ())] or [()]
 
-    def _cold_starts(self) -> cloudwatch.IWidget:
-        metric = catalogue.COLD_START
+    def _of_functions(self, metric: FunctionMetric) -> cloudwatch.IWidget:
         if self._strategy is not Strategy.CLOUDWATCH:
-            return self._ask(queries.COLD_STARTS)
+            return self._ask(queries.of_functions(metric))
         series = self._search(metric.name, (catalogue.FUNCTION_DIMENSION,), metric.statistic)
         return self._graph(metric.name, [series], metric.unit)
 

@@ -97,7 +97,9 @@ def test_a_nat_gateway_would_be_over_every_budget(each: Templates, strategy: str
 
 
 NIGHTS = tuple(catalogue.BusinessMetric(f"Planted{number}", "Count", "Planted.") for number in range(500))
-LINES = tuple(catalogue.LogMetric(f"Planted{number}", "Count", "rows", "Planted.", always=True) for number in range(500))
+LINES = tuple(
+    catalogue.LogMetric(f"Planted{number}", "Count", "rows", "Planted.", always=True) for number in range(500)
+)
 
 
 @pytest.mark.parametrize(

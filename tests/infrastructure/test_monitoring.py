@@ -21,7 +21,7 @@ BUSINESS = {metric.name for metric in catalogue.BUSINESS_METRICS}
 def emitted(strategy: str) -> set[str]:
     """What is in our namespace, by the catalogue's own word."""
     calls = {call for metric in catalogue.CALL_METRICS for call in metric.methods} | {catalogue.AUTO_ALLOCATE}
-    cold_starts = {catalogue.COLD_START.name} if strategy == "cloudwatch" else set()
+    cold_starts = {metric.name for metric in catalogue.FUNCTION_METRICS} if strategy == "cloudwatch" else set()
     nightly = BUSINESS if strategy != "prometheus" else set()
     taken = {metric.name for metric in catalogue.filtered(strategy)}
     return cold_starts | nightly | taken | {m.name for call in calls for m in catalogue.emitted(strategy, *call)}
@@ -62,7 +62,8 @@ def test_an_alarm_on_an_unknown_metric_would_be_found(aws: Templates, plain: boo
 
 def test_what_no_metric_says_the_log_does(each: Templates, strategy: str) -> None:
     logged = " ".join(asked(each.monitoring))
-    everything = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START, *catalogue.LOG_METRICS)}
+    metrics = (*catalogue.CALL_METRICS, *catalogue.FUNCTION_METRICS, *catalogue.LOG_METRICS)
+    everything = {metric.name for metric in metrics}
     missing = (everything | BUSINESS) - emitted(strategy)
 
     told = {metric for metric in everything | BUSINESS if re.search(rf"as {metric}\b|'{metric}'", logged)}

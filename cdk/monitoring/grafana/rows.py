@@ -80,8 +80,8 @@ def _only_in_cloudwatch() -> Iterator[tuple[Row, str]]:
     for metric in (*catalogue.CALL_METRICS, *catalogue.LOG_METRICS):
         if metric.family is None:
             yield metric.row, f"- `{metric.name}`: {metric.help}"
-    cold = catalogue.COLD_START
-    yield cold.row, f"- `{cold.name}`: {cold.help}"
+    for noted in catalogue.FUNCTION_METRICS:
+        yield noted.row, f"- `{noted.name}`: {noted.help}"
     for measured in watching.AWS_METRICS:
         yield measured.row, f"- `{measured.namespace}` `{measured.name}`: {measured.help}"
 

@@ -24,7 +24,7 @@ KINDS = (catalogue.Kind.COUNTER, catalogue.Kind.GAUGE)
 
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,99}")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,49}")
-_TAKEN = {metric.name for metric in (*catalogue.CALL_METRICS, catalogue.COLD_START, *catalogue.LOG_METRICS)}
+_TAKEN = {metric.name for metric in (*catalogue.CALL_METRICS, *catalogue.FUNCTION_METRICS, *catalogue.LOG_METRICS)}
 
 
 class WrongMetricError(ValueError):

@@ -155,7 +155,8 @@ ALLOCATIONS = CallMetric(
 )
 CALL_METRICS = (DURATION, ERRORS, REJECTIONS, ALLOCATIONS)
 
-COLD_START = FunctionMetric("ColdStart", "Count", "Requests that waited for an environment to start.")
+COLD_START = FunctionMetric("ColdStart", "Count", "Init Duration", "Requests that waited for an environment to start.")
+FUNCTION_METRICS = (COLD_START,)
 
 DEAD_LETTERS = LogMetric(
     "DeadLetters",

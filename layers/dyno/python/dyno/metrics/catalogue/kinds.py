@@ -153,10 +153,12 @@ class FunctionMetric(NamedTuple):
     Attributes:
         name: CloudWatch metric name.
         unit: CloudWatch unit.
+        reported: The time that Lambda's own report of a run has if the run is one that it counts.
     """
 
     name: str
     unit: str
+    reported: str
     help: str
     row: Row = Row.FUNCTIONS
     statistic: str = "Sum"
