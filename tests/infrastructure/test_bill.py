@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from cdk.app import synthesize
@@ -221,6 +221,7 @@ def test_items_add_up_to_the_sums_and_the_sums_to_the_bill(each: Templates, stra
 def test_the_bill_never_falls_when_traffic_grows(each: Templates, strategy: str) -> None:
     made = stacks(each)
 
+    @settings(deadline=None)  # what it takes is the machine's
     @given(some.integers(0, 10**9), some.integers(0, 10**8))
     def never_falls(requests: int, more: int) -> None:
         less, grown = (
