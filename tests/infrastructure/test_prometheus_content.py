@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,8 @@ from cdk.local.promtool import promtool
 from cdk.monitoring.prometheus import content
 from cdk.monitoring.prometheus.config import SCRAPE_INTERVAL_S, config
 from cdk.stage import ROOT
+from tests import shells
+from tests.shells import OF_INIT, OF_PROMETHEUS, SYSTEM
 
 VALUES = {
     "API_HOST": "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com",
@@ -27,22 +28,20 @@ VALUES = {
     "TOKEN_URL": "https://dyno-example.auth.eu-west-1.amazoncognito.com/oauth2/token?a=b&c=d",
 }
 
-SHELLS = [[path] for name in ("sh", "dash", "bash") if (path := shutil.which(name))]
-SHELLS += [[path, "sh"] for name in ("busybox",) if (path := shutil.which(name))]
-
+in_every_shell = pytest.mark.parametrize("shell", shells.each(SYSTEM, OF_INIT, OF_PROMETHEUS))
 NOTHING = "exit 0\n"
 AWKWARD = "END\n$HOME `id` \\ \\\\ \"'\n  $(id) \\$API_HOST\n\tEND_\n\n"
 
 
 def unpack(
-    script: str, home: Path, values: Mapping[str, str] = VALUES, shell: list[str] | None = None
+    script: str, home: Path, values: Mapping[str, str] = VALUES, shell: str = SYSTEM
 ) -> subprocess.CompletedProcess[str]:
     """Run a script as the task does."""
     ours = {"PATH": os.environ["PATH"], "CONTENT_HOME": str(home)}
     path = home.parent / content.SCRIPT
     path.write_text(script)
     return subprocess.run(
-        [*(shell or ["sh"]), str(path)],
+        [*shells.command(shell), str(path)],
         env={**ours, **values},
         cwd=home.parent,
         capture_output=True,
@@ -64,8 +63,8 @@ def filled(files: Mapping[str, str], values: Mapping[str, str] = VALUES) -> dict
     return {path: re.sub("@([A-Z_]+)@", lambda found: values[found[1]], text) for path, text in files.items()}
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: Path(shell[0]).name)
-def test_the_script_writes_every_file_and_fills_in_what_is_known_only_now(shell: list[str], tmp_path: Path) -> None:
+@in_every_shell
+def test_the_script_writes_every_file_and_fills_in_what_is_known_only_now(shell: str, tmp_path: Path) -> None:
     home = tmp_path / "content"
 
     done = unpack(content.unpacking(unprepared(remote_write=True)), home, shell=shell)
@@ -78,8 +77,8 @@ def test_the_script_writes_every_file_and_fills_in_what_is_known_only_now(shell:
     assert {"prometheus/rules.yml", "grafana/dashboards/service.json"} <= expected.keys()
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: Path(shell[0]).name)
-def test_a_file_is_written_to_the_letter_whatever_is_in_it(shell: list[str], tmp_path: Path) -> None:
+@in_every_shell
+def test_a_file_is_written_to_the_letter_whatever_is_in_it(shell: str, tmp_path: Path) -> None:
     files = {"a/plain": AWKWARD, "a/filled": f"{AWKWARD}@SCHEME@://@API_HOST@\n", "scripts/prepare.sh": NOTHING}
     values = {"SCHEME": "$(id)", "API_HOST": "`id` & \\1 | / \" '"}
 
@@ -93,7 +92,7 @@ def test_a_delimiter_that_a_file_contains_would_be_noticed(tmp_path: Path, monke
     monkeypatch.setattr(content, "_delimiter", lambda _: "END")
 
     with pytest.raises(AssertionError):
-        test_a_file_is_written_to_the_letter_whatever_is_in_it(["sh"], tmp_path)
+        test_a_file_is_written_to_the_letter_whatever_is_in_it(SYSTEM, tmp_path)
 
 
 def test_whatever_is_missing_is_said_at_once_and_nothing_is_written(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.prometheus.tower import SYSTEM, Tower
+from tests.integration.prometheus.tower import Tower
+from tests.shells import SYSTEM
 
 
 @pytest.fixture

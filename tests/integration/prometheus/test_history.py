@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.prometheus.tower import Tower, by_shells, eventually, planted, taken_at
+from tests.integration.prometheus.tower import Tower, by_shells, eventually, planted, replaced, taken_at
 
 pytestmark = pytest.mark.needs("promtool")
 
@@ -91,6 +91,7 @@ def test_killed_in_the_middle_of_a_copy_it_leaves_nothing_that_is_taken_for_a_sn
 
 def test_a_script_that_copies_straight_to_the_last_name_is_caught(tower: Tower) -> None:
     straight = planted("snapshot.sh", "partial=$SNAPSHOTS/.$name.partial", "partial=$SNAPSHOTS/$name")
+    straight = replaced(straight, 'mv "$partial"', ': "$partial"')
 
     with pytest.raises(AssertionError):
-        _loses_nothing_when_killed_in_a_copy(tower, straight.replace('mv "$partial"', ': "$partial"'))
+        _loses_nothing_when_killed_in_a_copy(tower, straight)

@@ -53,11 +53,16 @@ def test_the_newest_whole_snapshot_is_restored(tower: Tower) -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"), [("for name in $(whole)", 'for name in $(ls -1At "$SNAPSHOTS")'), ("ls -1r", "ls -1")]
+    ("right", "wrong"), [("for name in $names", 'for name in $(ls -1At "$SNAPSHOTS")'), ("ls -1r", "ls -1")]
 )
 def test_a_script_that_takes_any_other_is_caught(tower: Tower, right: str, wrong: str) -> None:
     with pytest.raises(AssertionError):
         _restores_the_newest_whole_one(tower, planted("prepare.sh", right, wrong))
+
+
+def test_a_fault_that_the_script_has_no_place_for_is_not_taken_for_one_that_was_caught() -> None:
+    with pytest.raises(ValueError, match="nothing was planted"):
+        planted("prepare.sh", "for name in $nothing", "")
 
 
 def _takes_the_older_if_the_newer_is_damaged(tower: Tower, damage: str, script: str | None = None) -> None:

@@ -20,7 +20,10 @@ import psutil
 import pytest
 
 from cdk.local import promtool
+from cdk.local.busybox import busybox
 from cdk.local.instance import LOOPBACK, ROOT, reserve
+from tests import shells
+from tests.shells import OF_PROMETHEUS, SYSTEM
 
 T = TypeVar("T")
 SCRIPTS = ROOT / "cdk" / "monitoring" / "prometheus" / "scripts"
@@ -29,15 +32,11 @@ CONFIG = """
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
 scrape_configs: [{{job_name: test, static_configs: [{{targets: ["{target}"]}}]}}]
 """
-SYSTEM = "sh"
-SHELLS = {SYSTEM: ["sh"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
-"""The system's own, which is dash on Debian; that of the init container; that of Prometheus' image."""
 
 
 def by_shells(*names: str) -> pytest.MarkDecorator:
-    """Run a test's scripts by each of these shells that there is."""
-    there = [name for name in names if shutil.which(SHELLS[name][0])]
-    return pytest.mark.parametrize("tower", there, indirect=True)
+    """Run a test's scripts by each of these shells."""
+    return pytest.mark.parametrize("tower", shells.each(*names), indirect=True)
 
 
 def eventually(look: Callable[[], T], is_right: Callable[[T], bool] = bool, deadline_s: float = 20) -> T:
@@ -51,8 +50,18 @@ def eventually(look: Callable[[], T], is_right: Callable[[T], bool] = bool, dead
 
 def planted(script: str, right: str, wrong: str) -> str:
     """A script's text with a fault in it."""
-    text = (SCRIPTS / script).read_text()
-    assert right in text
+    return replaced((SCRIPTS / script).read_text(), right, wrong)
+
+
+def replaced(text: str, right: str, wrong: str) -> str:
+    """
+    A text with something else in it.
+
+    Raises:
+        ValueError: It is not there; an AssertionError would be taken for what the fault has to bring about.
+    """
+    if right not in text:
+        raise ValueError(f"nothing was planted: there is no {right!r}")
     return text.replace(right, wrong)
 
 
@@ -120,9 +129,9 @@ class Tower:
             folder.mkdir(parents=True)
         with reserve(0) as bound:
             self.port = bound.getsockname()[1]
-        if self.shell == "busybox":
+        if self.shell == OF_PROMETHEUS:
             # Its own commands alone, as in Prometheus' image.
-            subprocess.run(["busybox", "--install", "-s", str(self.commands)], check=True)
+            subprocess.run([busybox(), "--install", "-s", self.commands], check=True)
 
     @property
     def tsdb(self) -> Path:
@@ -256,7 +265,7 @@ class Tower:
     def _script(self, name: str, text: str | None, settings: dict[str, str]) -> Running:
         path = self.folder / name
         path.write_text(text or (SCRIPTS / name).read_text())
-        found = str(self.commands) if self.shell == "busybox" else f"{self.commands}:{os.environ['PATH']}"
+        found = str(self.commands) if self.shell == OF_PROMETHEUS else f"{self.commands}:{os.environ['PATH']}"
         places = {
             "PATH": found,
             "CONTENT_HOME": str(self.content),
@@ -264,7 +273,7 @@ class Tower:
             "SNAPSHOTS": str(self.snapshots),
             "GRAFANA_DATA": str(self.grafana),
         }
-        return self._start([*SHELLS[self.shell], str(path)], places | settings)
+        return self._start([*shells.command(self.shell), str(path)], places | settings)
 
     def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> Running:
         program = shutil.which(command[0])
