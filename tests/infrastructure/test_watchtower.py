@@ -75,6 +75,7 @@ CHECKS = (
     watchtower.too_free,
     watchtower.unwatched,
     watchtower.in_the_open,
+    watchtower.cut_off,
     watchtower.unguarded_history,
     watchtower.trusting,
 )
@@ -135,6 +136,26 @@ def forget_retention(template: Template) -> None:
         group["Properties"].pop("RetentionInDays", None)
 
 
+def ways(template: Template) -> dict[str, Any]:
+    found: dict[str, Any] = service(template)["NetworkConfiguration"]["AwsvpcConfiguration"]
+    return found
+
+
+def some(template: Template, type_: str) -> dict[str, Any]:
+    """The first of a type."""
+    found: dict[str, Any] = next(iter(resources(template, type_).values()))["Properties"]
+    return found
+
+
+def forget(template: Template, type_: str) -> None:
+    del template["Resources"][next(iter(resources(template, type_)))]
+
+
+def add_an_isolated_subnet(template: Template) -> None:
+    template["Resources"]["Planted"] = {"Type": "AWS::EC2::Subnet", "Properties": some(template, "AWS::EC2::Subnet")}
+    ways(template)["Subnets"].append({"Ref": "Planted"})
+
+
 def trust_everybody(template: Template) -> None:
     for role in resources(template, "AWS::IAM::Role").values():
         role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].pop("Condition", None)
@@ -182,6 +203,16 @@ FAULTS: list[Fault] = [
     (watchtower.in_the_open, lambda t: container(t, "grafana").pop("Secrets")),
     (watchtower.in_the_open, lambda t: password(t).update(SecretString="admin")),
     (watchtower.in_the_open, lambda t: password(t)["GenerateSecretString"].update(PasswordLength=8)),
+    (watchtower.cut_off, lambda t: ways(t).update(AssignPublicIp="DISABLED")),
+    (watchtower.cut_off, lambda t: ways(t).pop("AssignPublicIp")),
+    (watchtower.cut_off, lambda t: ways(t).update(Subnets=[])),
+    (watchtower.cut_off, add_an_isolated_subnet),
+    (watchtower.cut_off, lambda t: forget(t, "AWS::EC2::Route")),
+    (watchtower.cut_off, lambda t: some(t, "AWS::EC2::Route").update(DestinationCidrBlock="10.0.0.0/8")),
+    (watchtower.cut_off, lambda t: some(t, "AWS::EC2::Route").update(GatewayId={"Ref": "Elsewhere"})),
+    (watchtower.cut_off, lambda t: forget(t, "AWS::EC2::SubnetRouteTableAssociation")),
+    (watchtower.cut_off, lambda t: forget(t, "AWS::EC2::VPCGatewayAttachment")),
+    (watchtower.cut_off, lambda t: some(t, "AWS::EC2::VPCGatewayAttachment").update(VpcId={"Ref": "Elsewhere"})),
     (watchtower.unguarded_history, lambda t: file_system(t).update(Encrypted=False)),
     (watchtower.unguarded_history, lambda t: file_system(t).pop("FileSystemPolicy")),
     (watchtower.unguarded_history, lambda t: statement(t).update(Effect="Allow")),

@@ -185,6 +185,47 @@ def _short(name: str) -> str:
     return found[1].lower() if found else name
 
 
+def cut_off(template: Template) -> list[str]:
+    """Where the task has no way out: it has no address of its own, or a subnet of its no route to the internet."""
+    network = only(template, "AWS::ECS::Service")["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+    subnets = set(references(network["Subnets"]))
+    found = [] if network.get("AssignPublicIp") == "ENABLED" else ["its address"]
+    return found + ([] if subnets else ["its subnets"]) + sorted(subnets - _leading_out(template))
+
+
+def _leading_out(template: Template) -> set[str]:
+    """Subnets whose route table leads everywhere by an internet gateway that is attached to their VPC."""
+    attached = {
+        (_one(each["InternetGatewayId"]), _one(each["VpcId"]))
+        for each in _given(template, "AWS::EC2::VPCGatewayAttachment")
+        if "InternetGatewayId" in each
+    }
+    gateways = {
+        (_one(route["RouteTableId"]), _one(route["GatewayId"]))
+        for route in _given(template, "AWS::EC2::Route")
+        if route.get("DestinationCidrBlock") == "0.0.0.0/0" and "GatewayId" in route
+    }
+    tables = {
+        _one(each["SubnetId"]): _one(each["RouteTableId"])
+        for each in _given(template, "AWS::EC2::SubnetRouteTableAssociation")
+    }
+    return {
+        name
+        for name, subnet in resources(template, "AWS::EC2::Subnet").items()
+        for table, gateway in gateways
+        if tables.get(name) == table and (gateway, _one(subnet["Properties"]["VpcId"])) in attached
+    }
+
+
+def _given(template: Template, type_: str) -> list[dict[str, Any]]:
+    return [each["Properties"] for each in resources(template, type_).values()]
+
+
+def _one(reference: Any) -> str:
+    (name,) = references(reference)
+    return name
+
+
 def unguarded_history(template: Template) -> list[str]:
     """Ways to the snapshots other than by TLS, with the task's role, as the user who runs Prometheus."""
     system = only(template, "AWS::EFS::FileSystem")["Properties"]
