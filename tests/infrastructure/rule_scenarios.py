@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from cdk.monitoring.prometheus import recordings
 from cdk.monitoring.prometheus.promql import labels
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import Family
+from dyno.metrics.exposition import exposition
+from dyno.metrics.model import SeriesTotal, Snapshot, Totals
 
 SCRAPED = {"job": "dyno", "instance": "api.example"}
 BOOKINGS = dict(zip(catalogue.DIMENSIONS, catalogue.AUTO_ALLOCATE, strict=True))
@@ -104,6 +107,32 @@ def scraped(
     }
 
 
+def played(*phases: tuple[Snapshot | None, int]) -> Series:
+    """What is scraped while the exposition is of one snapshot after the other, each for so many scrapes."""
+    told = [(_samples(snapshot), scrapes) for snapshot, scrapes in phases]
+    names = dict.fromkeys(name for samples, _ in told for name in samples)
+    return {
+        f"up{labels(SCRAPED)}": "1x200",
+        **{name: " ".join(_stretch(samples.get(name), scrapes) for samples, scrapes in told) for name in names},
+    }
+
+
+def _samples(snapshot: Snapshot | None) -> dict[str, str]:
+    """Values by series, with the labels that a scrape adds."""
+    text = exposition(snapshot, release="r1", strategy="hybrid")
+    told = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {_scraped(series): value for series, value in told}
+
+
+def _scraped(series: str) -> str:
+    name, _, own = series.rstrip("}").partition("{")
+    return name + labels(SCRAPED).replace("{", f"{{{own}," if own else "{", 1)
+
+
+def _stretch(value: str | None, scrapes: int) -> str:
+    return f"stale _x{scrapes - 1}" if value is None else f"{value}x{scrapes - 1}"
+
+
 def rounded(expression: str) -> str:
     """To hundredths, of the one series there is."""
     return f"round(sum({expression}), 0.01)"
@@ -111,6 +140,21 @@ def rounded(expression: str) -> str:
 
 APART = "0x59 1x7 2x7 3x7 4x120"
 """One more every four minutes, from half past on."""
+NOW = datetime(2027, 1, 4, 10, tzinfo=UTC)
+
+
+def a_past(succeeded: int, failed: int) -> Snapshot:
+    """Of bookings that there were before."""
+    series = [
+        SeriesTotal.model_validate({**BOOKINGS, "outcome": outcome, "duration_ms_sum": calls, "buckets": {20: calls}})
+        for outcome, calls in (("error", failed), ("success", succeeded))
+    ]
+    totals = Totals(series=series, dead_letters={"invalid": 70})
+    return Snapshot(version=succeeded + failed, taken_at=NOW, totals=totals)
+
+
+FAILING = Snapshot.empty(NOW).model_copy(update={"failing_since": NOW})
+"""What a failing ingest keeps where there is no snapshot."""
 
 SCENARIOS = (
     Scenario(
@@ -236,6 +280,12 @@ SCENARIOS = (
         | calls("error", "9000x19 stale _x19 9000x160"),
         {15: (), 20.5: (), 25: (), 60: ()},
         [(21, rounded(recordings.CALLS_RATE), 0)],
+    ),
+    Scenario(
+        "the snapshot is lost while ingest fails",
+        played((a_past(90_000, 9_000), 20), (None, 4), (FAILING, 16), (a_past(90_003, 9_000), 160)),
+        {10: (), 15: ("IngestFailing",), 20.5: ("IngestFailing",), 25: (), 60: (), 99: ()},
+        [(20.5, rounded(recordings.CALLS_RATE), 0), (21, rounded(recordings.CALLS_RATE), 0)],
     ),
     Scenario(
         "bookings become slow",

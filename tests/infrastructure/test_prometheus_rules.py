@@ -3,6 +3,7 @@
 import copy
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cdk.monitoring.runbook import anchor
 from cdk.options import Strategy
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import CallMetric, ErrorBudget, Family, Kind, Limit, LogMetric, Source, watching
-from tests.infrastructure.rule_scenarios import BOOKINGS, SCENARIOS, SCRAPED, Scenario, complaint
+from tests.infrastructure.rule_scenarios import BOOKINGS, SCENARIOS, SCRAPED, Scenario, complaint, one
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 ADDRESS = "https://wiki.lab.example/runbook"
@@ -74,7 +75,7 @@ FAULTS = {
     "a first failure that is none": ("expr", r"\(last_over_time.* or increase", "(increase", "five failures"),
     "a first letter that is none": ("expr", r"\(last_over_time.* or increase", "(increase", "a line is set aside"),
     "a past that is new": ("expr", r" and \(count_over_time.*\)\)\) or", ") or", "Prometheus begins"),
-    "new without a snapshot": ("expr", r"\(dyno_snapshot\w+\[(..)\]\)\)", r"(up[\1]))", "the snapshot is lost"),
+    "new without a snapshot": ("expr", r"\(dyno_snapshot\w+\[(..)\]\)\)", r"(up[\1]))", "the snapshot is lost and"),
     "a reset that is a fall": ("expr", r"increase\((\w+)\[(\w+)\]\)", r"delta(\1[\2])", "the database is restored"),
     "a failure that is over at once": ("expr", r"max_over_time\((\w+)\[5m\]\)", r"\1", "the database is away for a"),
     "a failure that has to last": ("expr", r"max_over_time\(", "min_over_time(", "the database is away for a"),
@@ -91,6 +92,17 @@ def called(name: str) -> Scenario:
     """The scenario whose name begins so."""
     (scenario,) = [each for each in SCENARIOS if each.name.startswith(name)]
     return scenario
+
+
+@pytest.mark.needs("promtool")
+def test_an_exposition_that_dates_what_it_does_not_count_would_be_noticed(tmp_path: Path) -> None:
+    scenario = called("the snapshot is lost while ingest fails")
+    dated = {**scenario.series, **one(catalogue.SNAPSHOT_TIMESTAMP, "1000x200")}
+
+    said = complaint(rules(ADDRESS), replace(scenario, series=dated).test(), tmp_path)
+
+    assert dated.keys() == scenario.series.keys()
+    assert "BookingErrorBudgetSlow" in said
 
 
 @pytest.mark.needs("promtool")

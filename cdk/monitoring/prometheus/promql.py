@@ -38,7 +38,8 @@ def grown_by(family: Family, over: str, **where: str) -> str:
 
     To `increase`, a series' first value is where it began: a method's first failures, the first line set aside for a
     reason, would be none. One that comes while others are there has grown from 0: the scrapes that it was in are fewer
-    than those that had a snapshot.
+    than those that had a snapshot of anything. One that only says that ingest fails dates nothing: what comes behind
+    it is no growth.
 
     Args:
         where: Labels that are not the family's own, with their values, if it is of some series only.

@@ -162,6 +162,15 @@ def test_without_a_snapshot_every_family_is_named_and_the_release_is_told(form: 
     }
 
 
+def test_a_snapshot_that_counts_nothing_tells_of_a_failing_ingest_and_no_moment_of_its_numbers() -> None:
+    failing = Snapshot.empty(NOW).model_copy(update={"failing_since": NOW})
+
+    told = {name for name, _ in samples(failing)}
+
+    infos = {"dyno_agent_info", "dyno_build_info"}
+    assert told == infos | {"dyno_ingest_failing_since_seconds", "dyno_snapshot_readable"}
+
+
 def test_openmetrics_knows_types_units_and_an_end() -> None:
     text = exposed(WHOLE, OPENMETRICS)
 

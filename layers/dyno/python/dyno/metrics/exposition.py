@@ -68,6 +68,8 @@ def _calls(series: Sequence[SeriesTotal]) -> _Samples:
 
 def _pipeline(snapshot: Snapshot) -> _Samples:
     totals, lag_s, failing = snapshot.totals, snapshot.ingest_lag_s, snapshot.failing_since
+    # What counts nothing dates nothing: to Prometheus' rules, counters that are away while this is there began with 0.
+    taken = [_sample(catalogue.SNAPSHOT_TIMESTAMP, snapshot.taken_at.timestamp())] if snapshot.version else []
     return {
         catalogue.DEAD_LETTERS_TOTAL: _by_reason(catalogue.DEAD_LETTERS_TOTAL, totals.dead_letters),
         catalogue.OPEN_DEAD_LETTERS: _by_reason(catalogue.OPEN_DEAD_LETTERS, totals.open_dead_letters),
@@ -75,7 +77,7 @@ def _pipeline(snapshot: Snapshot) -> _Samples:
         catalogue.INGEST_FAILING_SINCE: [
             _sample(catalogue.INGEST_FAILING_SINCE, failing.timestamp() if failing else 0)
         ],
-        catalogue.SNAPSHOT_TIMESTAMP: [_sample(catalogue.SNAPSHOT_TIMESTAMP, snapshot.taken_at.timestamp())],
+        catalogue.SNAPSHOT_TIMESTAMP: taken,
     }
 
 
