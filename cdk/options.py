@@ -71,7 +71,8 @@ class Options:
             accounts with the initial limit of 10 need.
         throttle_rate: Requests a second the whole API admits, with bursts of `throttle_burst`.
         alarm_email: Who hears of alarms, besides the topic's other subscribers; empty for none.
-        runbook: Where docs/runbook.md is read, for the links in alarms: an address, or its path in the project.
+        runbook: Where docs/runbook.md is read: an address to link to from alarms, alerts and dashboards, or its path in
+            the project, which they say in words.
         monthly_budget: USD that the whole account may cost a month, before the topic hears of it; None for no budget.
         access_logs: Whether the gateway logs every request; it sets the account's CloudWatch role in the region.
         load_balancer: Whether one stands in front of Prometheus and Grafana; read from `alb`. This and the next five

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from cdk.monitoring.alarms import Rule, incidents
-from cdk.monitoring.runbook import link
+from cdk.monitoring.runbook import is_address, link
 
 URGENT = "Urgent"
 """What the alarm that combines the urgent ones is called."""
@@ -65,7 +65,7 @@ class Alerts(Construct):
         return [cloudwatch.Alarm.from_alarm_arn(self, "Combined", arn), *alarms.values()]
 
     def _mind_links(self, runbook: str) -> None:
-        if "://" not in runbook:
+        if not is_address(runbook):
             Annotations.of(self).add_warning_v2(
                 "dyno:runbook",
                 f"alarms are mailed, and link to {runbook}, which is no address: -c runbook=https://… makes it one",

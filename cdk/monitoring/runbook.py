@@ -1,6 +1,7 @@
 """Addresses in docs/runbook.md."""
 
 import re
+from urllib.parse import urlsplit
 
 
 def anchor(heading: str) -> str:
@@ -22,3 +23,9 @@ def link(runbook: str, section: str) -> str:
 def address(runbook: str, section: str) -> str:
     """The same without a word: where a section of `runbook` is read."""
     return f"{runbook}#{anchor(section)}"
+
+
+def is_address(runbook: str) -> bool:
+    """Whether a browser finds it, wherever the link stands; the path in the project is for people to read."""
+    given = urlsplit(runbook)
+    return given.scheme in {"http", "https"} and bool(given.netloc)

@@ -1,5 +1,6 @@
 """Grafana's dashboards: they are the code's, ask for what there is, and say of each number what it is."""
 
+import inspect
 import json
 import posixpath
 import re
@@ -14,14 +15,16 @@ import yaml
 
 from cdk.local.promtool import promtool
 from cdk.monitoring.grafana import dashboards, provisioning
-from cdk.monitoring.grafana.panels import RUNBOOK as RUNBOOK_VARIABLE
+from cdk.monitoring.grafana.provisioning import RUNBOOK as RUNBOOK_VARIABLE
 from cdk.monitoring.prometheus.alerts import BOOKINGS
 from cdk.monitoring.prometheus.rules import rules
 from cdk.monitoring.runbook import anchor
+from dyno.auth import Permission
 from dyno.metrics import catalogue, observed
 from dyno.metrics.catalogue import BusinessMetric, CallMetric, Family, Kind, Limit, LogMetric, Row, Source, watching
 from dyno.metrics.catalogue.naming import family as family_of
 from dyno.metrics.model import ObservationTotal
+from functions.metrics import handler as metrics
 from tests.infrastructure.grafana_panels import (
     Board,
     filled,
@@ -400,9 +403,17 @@ def test_lines_are_drawn_where_the_catalogue_promises_to_stay_below() -> None:
     assert limits(service, "Booking: error budget left") == [0, 0.25]
 
 
+PARAMETERS = {
+    "/prod/metrics/performance": set(re.findall(r"`(\w+)`", REPORTS.split("## GET /metrics/prometheus")[0])),
+    "/prod/metrics/calls": set(inspect.signature(metrics.calls).parameters),
+}
+"""What may be asked of the API's answers that links lead to."""
+
+
 def links(board: Board) -> list[str]:
-    """Where panels and their lines lead."""
-    return [
+    """Where panels, their lines and the dashboard itself lead."""
+    own = [link["url"] for link in board.get("links", ()) if link["type"] == "link"]
+    return own + [
         link["url"]
         for panel in said(board)
         for link in (*panel.get("links", ()), *panel["fieldConfig"]["defaults"].get("links", ()))
@@ -419,9 +430,11 @@ def _leads(link: str, sections: set[str]) -> bool:
     if link.startswith(f"{RUNBOOK_VARIABLE}#"):
         return urlsplit(link).fragment in sections
     given = urlsplit(link.replace("${api:raw}", "https://api.example/prod/metrics/prometheus/../.."))
-    asked = {f"`{name}`" for name in parse_qs(given.query)}
-    parameters = set(re.findall(r"`\w+`", REPORTS.split("## GET /metrics/prometheus")[0]))
-    return posixpath.normpath(given.path) == "/prod/metrics/performance" and bool(asked) and asked <= parameters
+    asked = set(parse_qs(given.query))
+    return bool(asked) and asked <= PARAMETERS.get(posixpath.normpath(given.path), set())
+
+
+THE_CALL = "${api:raw}/metrics/calls?correlation_id=${correlation_id:percentencode}"
 
 
 def test_every_link_leads_to_the_api_or_to_a_section_of_the_runbook(board: Board) -> None:
@@ -434,11 +447,20 @@ def test_a_line_of_calls_leads_to_its_method_and_an_objective_to_what_to_do() ->
 
     for title in ("Calls", "Duration p95", "Errors", "Rejections"):
         assert any("method=${__field.labels.method}" in link for link in of_calls[title]), title
+        assert THE_CALL in of_calls[title], title
     for title, section in {"Duration p95": "bookings-are-slow", "Errors, share of calls": "bookings-fail"}.items():
         assert f"{RUNBOOK_VARIABLE}#{section}" in of_calls[title]
-    assert all(
-        "correlation id" in panel["options"]["content"] for panel in said(service) if "one call" in panel["title"]
-    )
+    (how,) = (panel["options"]["content"] for panel in said(service) if "one call" in panel["title"])
+    assert f"]({THE_CALL})" in how
+    assert f"`curl -H 'Authorization: Bearer …' '{THE_CALL}'`" in how
+    assert Permission.VIEW_METRICS in how
+
+
+def test_every_dashboard_leads_to_the_call_whose_correlation_id_is_typed_at_its_top(board: Board) -> None:
+    typed = {each["name"]: each["query"] for each in board["templating"]["list"] if each["type"] == "textbox"}
+
+    assert typed["correlation_id"] == ""
+    assert THE_CALL in links({"panels": [], "links": board["links"]})
 
 
 @pytest.mark.parametrize(
@@ -449,6 +471,9 @@ def test_a_line_of_calls_leads_to_its_method_and_an_objective_to_what_to_do() ->
         "${api:raw}/metrics/performence?service=x",
         "${api:raw}/metrics/performance?srevice=x",
         "${api:raw}/metrics/performance",
+        "${api:raw}/metrics/call?correlation_id=${correlation_id:percentencode}",
+        "${api:raw}/metrics/calls?correlation=${correlation_id:percentencode}",
+        "${api:raw}/metrics/calls?correlation_id=${correlation:percentencode}",
         "docs/runbook.md",
     ],
 )
@@ -463,7 +488,7 @@ def test_a_dashboard_uses_the_variables_that_it_has(board: Board) -> None:
     text = json.dumps([board["panels"], [variable.get("query") for variable in board["templating"]["list"]]])
 
     assert undefined(text, board) == set()
-    assert {"api", "runbook"} <= variables(board)
+    assert {"api", "correlation_id", "runbook"} <= variables(board)
     assert ({"service", "method"} <= variables(board)) == (board["uid"] == "dyno-service")
 
 
@@ -546,3 +571,44 @@ def test_what_is_filled_in_later_is_the_apis_address_alone() -> None:
         assert [each["query"] for each in board["templating"]["list"] if each["name"] == "runbook"] == [
             "https://wiki.lab.example/runbook"
         ]
+
+
+def provisioned(runbook: str) -> list[Board]:
+    """The dashboards as a deployment's Grafana has them."""
+    return [json.loads(text) for path, text in provisioning.files(runbook).items() if path.endswith(".json")]
+
+
+def astray(board: Board) -> list[str]:
+    """Links that no browser could follow, by the values that their variables have."""
+    typed = {each["name"]: each["query"] for each in board["templating"]["list"] if each["type"] == "textbox"}
+    whole = [re.sub(r"\$\{(\w+):raw\}", lambda found: typed.get(found[1], ""), link) for link in links(board)]
+    return [link for link in whole if not re.match("https?://[^/]|@SCHEME@://@API_HOST@", link)]
+
+
+PATHS = ["docs/runbook.md", "wiki.lab.example/runbook", "//wiki/runbook", "file:///runbook.md", "https:runbook", ""]
+
+
+@pytest.mark.parametrize("runbook", ["https://wiki.lab.example/runbook", "http://wiki/runbook", *PATHS])
+def test_every_link_can_be_followed_wherever_the_runbook_is(runbook: str) -> None:
+    assert [astray(board) for board in provisioned(runbook)] == [[], []]
+
+
+def test_where_the_runbook_has_no_address_panels_say_its_section_in_words() -> None:
+    service, linked = (provisioned(each)[1] for each in ("docs/runbook.md", "https://wiki.lab.example/runbook"))
+
+    sections = [link["title"] for panel in said(linked) for link in panel.get("links", ())]
+    said_in_words = re.compile(r"\n\n(What to do: .+), in docs/runbook\.md\.$")
+    assert [each[1] for panel in said(service) if (each := said_in_words.search(described(panel)))] == sections != []
+    assert not any("docs/runbook.md." in described(panel) for panel in said(linked))
+    assert "runbook" not in variables(service)
+    assert undefined(json.dumps(service["panels"]), service) == set()
+
+
+def described(panel: dict[str, Any]) -> str:
+    return str(panel["description"])
+
+
+def test_a_link_to_what_is_no_address_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provisioning, "is_address", lambda _: True)
+
+    assert "docs/runbook.md#bookings-fail" in astray(provisioned("docs/runbook.md")[1])

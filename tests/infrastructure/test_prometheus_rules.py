@@ -293,6 +293,14 @@ def test_every_alert_says_what_is_wrong_with_what_and_has_a_section_in_the_runbo
         assert "{{ $value " in said["description"]
 
 
+@pytest.mark.parametrize("runbook", ["docs/runbook.md", "//wiki/runbook", ""])
+def test_where_the_runbook_has_no_address_alerts_say_its_section_in_words(runbook: str) -> None:
+    for alert in alerts.alerts():
+        said = raised(rules(runbook))[alert.name]["annotations"]
+        assert said["runbook"] == f"{alert.section}, in {runbook}"
+        assert "runbook_url" not in said
+
+
 def test_a_section_or_an_alert_that_is_renamed_would_be_noticed() -> None:
     assert unanswered(rules(ADDRESS), RUNBOOK.replace("## Lines were set aside", "## Lines")) == {"DeadLetters"}
     assert unanswered(rules(ADDRESS), RUNBOOK.replace("`IngestLagging`", "lag")) == {"IngestLagging"}

@@ -37,8 +37,13 @@ LITTLE_LEFT = 0.25
 API = "${api:raw}"
 """The address of the API, as it is typed at the top of a dashboard."""
 
+CORRELATION_ID = "correlation_id"
+CALL = f"{API}/metrics/calls?{CORRELATION_ID}=${{{CORRELATION_ID}:percentencode}}"
+"""The call whose correlation id is typed at the top of a dashboard."""
+
 ONE_CALL = "From a line to one call"
-GO_ON = f"A click on a line leads to its method's calls in the database; '{ONE_CALL}' says how to go on to one."
+THIS_CALL = "One call, by its correlation id"
+GO_ON = f"A click on a line leads to its method's calls in the database, or to one; '{ONE_CALL}' says how."
 
 BOOKING = ".".join(catalogue.AUTO_ALLOCATE)
 METHODS = ".".join(f"{{{{{dimension}}}}}" for dimension in catalogue.DIMENSIONS)
@@ -52,7 +57,7 @@ def of_calls(metric: CallMetric) -> Iterator[Panel]:
         limits, section = _promise(metric, statistic)
         about = About(title, f"{metric.help} Over {LATELY}. {GO_ON}", _unit(metric.family, statistic), section)
         query = Query(asked.of_statistic(metric, metric.family, statistic), METHODS)
-        yield graph(about, [query], limits=limits, links=[_performance()])
+        yield graph(about, [query], limits=limits, links=[_performance(), this_call()])
 
 
 def left(metric: CallMetric) -> Iterator[Panel]:
@@ -97,14 +102,23 @@ def one_call() -> Panel:
         ONE_CALL,
         "How to find the call behind a number: Prometheus counts calls and keeps none.",
         (
-            "1. Click the line: the API tells of its method in the time shown, to who shows a token.",
+            "1. Click the line: the API tells of its method in the time shown.",
             f"2. In CloudWatch Logs Insights, the saved query *{BROKE.title}* lists calls with their correlation ids;",
             "   others list the slow and the refused. Every answer has its own, too.",
-            f"3. `{API}/metrics/calls?correlation_id=…` is the call with all that it called, as a tree.",
+            f"3. Type the id at the top: [{THIS_CALL}]({CALL}) is the call with all that it called, as a tree.",
+            "",
+            "Both take an ID token of who may `view:metrics`. A browser sends none, and is told 401; this does:",
+            "",
+            f"`curl -H 'Authorization: Bearer …' '{CALL}'`",
         ),
         width=WHOLE - THIRD,
         height=GRAPH_HEIGHT,
     )
+
+
+def this_call() -> DashboardLink:
+    """To the call whose correlation id is typed."""
+    return link(THIS_CALL, CALL)
 
 
 def _unit(family: Family, statistic: str) -> str:
@@ -127,7 +141,7 @@ def _burn(metric: CallMetric, budget: ErrorBudget, burn: Burn) -> Query:
 
 
 def _performance() -> DashboardLink:
-    """No series knows a correlation id: a line leads to its method's calls, and the panel says how to go on."""
+    """No series knows a correlation id: a line leads to its method's calls, and `one_call` says how to go on."""
     of = [f"{dimension}=${{__field.labels.{dimension}}}" for dimension in catalogue.DIMENSIONS]
     query = "&".join((*of, "from=${__from:date:iso}", "to=${__to:date:iso}"))
     return link("This method, from the database", f"{API}/metrics/performance?{query}")

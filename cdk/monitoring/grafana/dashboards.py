@@ -4,11 +4,9 @@ Grafana's dashboards, from the catalogue.
 `python -m cdk.monitoring.grafana.dashboards` writes them where the monitoring task's content takes them from.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 
 from grafana_foundation_sdk.builders import dashboard as build
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
     Dashboard,
     DashboardCursorSync,
@@ -19,10 +17,10 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from cdk.monitoring.grafana import lab, rows
+from cdk.monitoring.grafana import calls, lab, rows
 from cdk.monitoring.grafana.grid import placed
 from cdk.monitoring.grafana.panels import SOURCE
-from cdk.monitoring.grafana.provisioning import FOLDER, RENDERED, RUNBOOK_UNKNOWN
+from cdk.monitoring.grafana.provisioning import FOLDER, RENDERED, RUNBOOK_NAME, RUNBOOK_UNKNOWN, written
 from cdk.monitoring.prometheus.config import SCRAPE_INTERVAL_S, placeholder
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import Row
@@ -43,7 +41,7 @@ Rows = Mapping[str, Iterable[Panel]]
 
 def rendered() -> dict[str, str]:
     """The dashboards as Grafana reads them, by the file's name."""
-    return {f"{name}.json": _text(board) for name, board in {"service": _service(), "business": _business()}.items()}
+    return {f"{name}.json": written(board) for name, board in {"service": _service(), "business": _business()}.items()}
 
 
 def write() -> None:
@@ -77,9 +75,10 @@ def _business() -> Dashboard:
 def _begun(name: str, says: str, *, since: str) -> build.Dashboard:
     board = build.Dashboard(f"{FOLDER}: {name}").uid(f"{TAG}-{name}").description(says).tags([TAG]).readonly()
     board.time(since, "now").refresh(f"{SCRAPE_INTERVAL_S}s").timezone("browser")
-    board.tooltip(DashboardCursorSync.CROSSHAIR).link(_siblings())
-    board.with_variable(_address("api", "API", API_UNKNOWN, "Where the service answers."))
-    return board.with_variable(_address("runbook", "Runbook", RUNBOOK_UNKNOWN, "Where docs/runbook.md is read."))
+    board.tooltip(DashboardCursorSync.CROSSHAIR).link(_siblings()).link(calls.this_call())
+    board.with_variable(_typed("api", "API", API_UNKNOWN, "Where the service answers."))
+    board.with_variable(_typed(calls.CORRELATION_ID, "Correlation id", "", f"Where '{calls.THIS_CALL}' leads to."))
+    return board.with_variable(_typed(RUNBOOK_NAME, "Runbook", RUNBOOK_UNKNOWN, "Where docs/runbook.md is read."))
 
 
 def _filled(board: build.Dashboard, said: Rows) -> Dashboard:
@@ -94,10 +93,10 @@ def _siblings() -> build.DashboardLink:
     return link.keep_time(True).include_vars(True)
 
 
-def _address(name: str, label: str, unknown: str, says: str) -> build.TextBoxVariable:
-    """Something that links begin with; whoever looks may type another."""
-    option = VariableOption(selected=True, text=unknown, value=unknown)
-    box = build.TextBoxVariable(name).label(label).description(says).default_value(unknown)
+def _typed(name: str, label: str, usual: str, says: str) -> build.TextBoxVariable:
+    """Something that links are made of; whoever looks may type another."""
+    option = VariableOption(selected=True, text=usual, value=usual)
+    box = build.TextBoxVariable(name).label(label).description(says).default_value(usual)
     return box.current(option).options([option])
 
 
@@ -110,10 +109,6 @@ def _choice(dimension: str) -> build.QueryVariable:
     choice.query({"query": values, "refId": dimension}).sort(VariableSort.ALPHABETICAL_ASC)
     choice.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).multi(True).include_all(True).all_value(".*")
     return choice.current(VariableOption(selected=True, text=["All"], value=["$__all"]))
-
-
-def _text(board: Dashboard) -> str:
-    return json.dumps(board, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.text import TextMode
 
-from cdk.monitoring.grafana.provisioning import DATA_SOURCE_UID
+from cdk.monitoring.grafana.provisioning import DATA_SOURCE_UID, RUNBOOK
 from cdk.monitoring.runbook import address
 
 SOURCE = common.DataSourceRef(type_val="prometheus", uid=DATA_SOURCE_UID)
@@ -28,9 +28,6 @@ THIRD, WHOLE = 8, 24
 GRAPH_HEIGHT, FIGURE_HEIGHT = 8, 4
 
 GOOD, WARNING, BAD = "green", "orange", "red"
-
-RUNBOOK = "${runbook:raw}"
-"""The address of docs/runbook.md, as it is typed at the top of a dashboard."""
 
 PLAIN, SECONDS, SHARE, A_SECOND = "short", "s", "percentunit", "cps"
 """Units, as Grafana names them."""

@@ -50,7 +50,7 @@ def files(*, runbook: str = "docs/runbook.md", remote_write: bool = False) -> di
     What is below /content, text by path, in order of paths; `@NAME@` stands for an environment variable.
 
     Args:
-        runbook: The address of docs/runbook.md.
+        runbook: Where docs/runbook.md is read; linked to if it is an address.
         remote_write: Whether Amazon Managed Prometheus gets a copy.
     """
     found = {
@@ -67,7 +67,7 @@ def script(*, runbook: str = "docs/runbook.md", remote_write: bool = False) -> s
     A POSIX shell script that writes the files and fills them in; it exits with 1 and says which variables are missing.
 
     Args:
-        runbook: The address of docs/runbook.md.
+        runbook: Where docs/runbook.md is read; linked to if it is an address.
         remote_write: Whether Amazon Managed Prometheus gets a copy.
     """
     return unpacking(files(runbook=runbook, remote_write=remote_write))

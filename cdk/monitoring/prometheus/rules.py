@@ -5,7 +5,7 @@ from typing import Any
 from cdk.monitoring.prometheus.alerts import JOB, Alert, alerts
 from cdk.monitoring.prometheus.promql import window
 from cdk.monitoring.prometheus.recordings import Recording, recordings
-from cdk.monitoring.runbook import address
+from cdk.monitoring.runbook import address, is_address
 
 
 def rules(runbook: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def rules(runbook: str) -> dict[str, Any]:
     It is one group: its rules are evaluated one after the other, and each sees what those above it have just recorded.
 
     Args:
-        runbook: The address of docs/runbook.md.
+        runbook: Where docs/runbook.md is read; linked to if it is an address.
     """
     said = [*map(_recording, recordings()), *(_alerting(alert, runbook) for alert in alerts())]
     return {"groups": [{"name": JOB, "rules": said}]}
@@ -34,6 +34,13 @@ def _alerting(alert: Alert, runbook: str) -> dict[str, Any]:
         "annotations": {
             "summary": alert.says,
             "description": alert.detail,
-            "runbook_url": address(runbook, alert.section),
+            **_what_to_do(runbook, alert.section),
         },
     }
+
+
+def _what_to_do(runbook: str, section: str) -> dict[str, str]:
+    """A link by the name that others look for one under, and not where there is none to click."""
+    if is_address(runbook):
+        return {"runbook_url": address(runbook, section)}
+    return {"runbook": f"{section}, in {runbook}"}
