@@ -1,5 +1,6 @@
 """Prometheus and Grafana on Fargate, by what their template means. Each check has found a planted fault."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from cdk.monitoring.prometheus import content
+from cdk.stage import ROOT
 from tests.infrastructure import checks, watchtower
 from tests.infrastructure.template import Template, Templates, only, references, resources, text
 from tests.infrastructure.watchtower import ELB, Passage, Said
@@ -530,3 +532,87 @@ def test_a_deployment_can_return_to_cloudwatch_while_prometheus_still_imports(
 
     assert checks.backward_imports((aws.data, aws.service, everything.monitoring)) == []
     assert len(set(checks.backward_imports((spoilt, aws.service, everything.monitoring)))) == 1
+
+
+CONSTRUCTS = "".join(path.read_text() for path in (ROOT / "cdk" / "constructs").glob("*.py"))
+MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
+
+TERRAFORM = {
+    *("aws_vpc", "aws_subnet", "aws_internet_gateway", "aws_route_table", "aws_route_table_association", "aws_route"),
+    *("aws_eip", "aws_nat_gateway", "aws_security_group"),
+    *("aws_ecs_cluster", "aws_ecs_task_definition", "aws_ecs_service"),
+    *("aws_efs_file_system", "aws_efs_mount_target", "aws_efs_access_point"),
+    *("aws_lb", "aws_lb_listener", "aws_lb_listener_rule", "aws_lb_target_group"),
+    *("aws_iam_role", "aws_iam_role_policy", "aws_iam_role_policy_attachment", "aws_secretsmanager_secret"),
+    *("aws_cloudwatch_log_group", "aws_cloudwatch_dashboard", "aws_cloudwatch_metric_alarm", "aws_sns_topic"),
+}
+"""What people had."""
+
+PLACES = {"History": "WatchtowerHistory", "FrontDoor": "WatchtowerDoor"}
+"""What logical ids of a construct's resources begin with, where that is not its name."""
+
+GONE = {
+    "aws_eip": "AWS::EC2::EIP",
+    "aws_nat_gateway": "AWS::EC2::NatGateway",
+    "aws_appautoscaling_target": "AWS::ApplicationAutoScaling::ScalableTarget",
+    "aws_appautoscaling_policy": "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "aws_acm_certificate": "AWS::CertificateManager::Certificate",
+    "aws_iam_role_policy_attachment": "AWS::IAM::ManagedPolicy",
+    "aws_secretsmanager_secret_version": "SecretString",
+}
+"""What there would be, if it were there."""
+
+
+def replaced(page: str) -> dict[str, tuple[list[str], str, str]]:
+    """By the name that Terraform has: the types that are there instead, by which construct, and what is different."""
+    rows = re.findall(r"^\| (`aws_[^|]+) \| ([^|]+) \| ([^|]*?) ?\| ([^|]*?) ?\|$", page, re.MULTILINE)
+    return {
+        name: (re.findall(r"`([\w:]+)`", now), by.strip("`"), why)
+        for names, now, by, why in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+
+
+def untrue(page: str, template: Template) -> set[str]:
+    """Rows of what a deployment's stack has not, or has in spite of them."""
+    return {name for name, row in replaced(page).items() if not _is_so(name, *row, template)}
+
+
+def _is_so(name: str, now: list[str], by: str, why: str, template: Template) -> bool:
+    if not now:
+        return bool(why) and f'"{GONE[name]}"' not in json.dumps(template)
+    begins = PLACES.get(by, by)
+    return f"class {by}(" in CONSTRUCTS and all(
+        any(each.startswith(begins) for each in resources(template, type_)) for type_ in now
+    )
+
+
+def test_each_resource_that_people_had_in_terraform_is_there_by_another_name_or_gone_for_a_reason(
+    everything: Templates,
+) -> None:
+    assert TERRAFORM - replaced(MONITORING).keys() == set()
+    assert untrue(MONITORING, everything.monitoring) == set()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "name"),
+    [
+        ("`AWS::EFS::AccessPoint` | `History`", "`AWS::EFS::AccessPoint` | `FrontDoor`", "aws_efs_access_point"),
+        ("`AWS::ECS::Cluster`", "`AWS::ECS::Clusters`", "aws_ecs_cluster"),
+        ("`FrontDoor` | only if", "`BackDoor` | only if", "aws_lb"),
+        ("none | | was the NAT gateway's", "none | | ", "aws_eip"),
+        ("`AWS::EC2::Subnet` | `WatchtowerNetwork`", "`AWS::EC2::NatGateway` | `WatchtowerNetwork`", "aws_subnet"),
+    ],
+)
+def test_a_row_that_is_not_so_would_be_found(everything: Templates, right: str, wrong: str, name: str) -> None:
+    assert MONITORING.count(right) == 1
+    assert untrue(MONITORING.replace(right, wrong), everything.monitoring) == {name}
+
+
+def test_a_resource_that_is_back_or_missing_would_be_found(everything: Templates) -> None:
+    spoilt = everything.planted().monitoring
+    spoilt["Resources"]["Planted"] = {"Type": "AWS::EC2::NatGateway"}
+    for name in resources(spoilt, "AWS::EFS::MountTarget"):
+        del spoilt["Resources"][name]
+
+    assert untrue(MONITORING, spoilt) == {"aws_nat_gateway", "aws_efs_mount_target"}
