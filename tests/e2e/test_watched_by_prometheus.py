@@ -75,6 +75,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(strategy: str, site: Site) -> Iterator[Watched]:
     known_by = f"prometheus-{strategy}"
+    settled(site)  # what came with the start is in the first scrape, from which all growth is reckoned
     with (
         monitored(site) as monitor,
         Between(site) as gateway,

@@ -5,14 +5,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dyno.allocation import service
+from dyno.allocation.model import AllocationRequest
 from dyno.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     NoDynoAvailable,
     VehicleAlreadyAllocated,
     VehicleNotFound,
+    VehicleRetired,
 )
-from tests.lab import BOB, FRIDAY, MONDAY, TERMS, THURSDAY, TODAY, TUESDAY, WEDNESDAY, Lab
+from tests.lab import ANN, BOB, FRIDAY, MONDAY, TERMS, THURSDAY, TODAY, TUESDAY, WEDNESDAY, Lab
 
 OTHER = "9ZZ0TEST0VD000002"
 
@@ -288,8 +291,8 @@ def test_the_booking_statement_holds_the_limits_by_its_own_clock(lab: Lab) -> No
 
     for start, days in ((TODAY - timedelta(days=1), 1), (TODAY, 181), (TODAY, 0), (TODAY + timedelta(days=1826), 1)):
         said = lab.sql(
-            "select place('ann', 'r', null, '', null, '9ZZ0TEST0VD000001', 'brake', :start, :days, 0, false,"
-            " 'UTC', 1825, 180)",
+            "select book('ann', 'r', null, '', null, null, '9ZZ0TEST0VD000001', 'brake', :start, :days, 0, null, null,"
+            " false, 'UTC', 1825, 180)",
             start=start,
             days=days,
         )
@@ -389,3 +392,33 @@ def test_a_booking_leaves_its_history(lab: Lab) -> None:
     [(action, actor, before, after)] = lab.rows("select action, actor, before, after from history")
     assert (action, actor, before) == ("book", "ann", None)
     assert after == booked.allocation.model_dump(mode="json") | {"created_at": after["created_at"]}
+
+
+def test_a_retired_vehicle_is_not_booked_and_not_looked_for(lab: Lab) -> None:
+    lab.dyno("D1")
+    lab.vehicle()
+    lab.sql("update vehicles set retired_at = now()")
+
+    with pytest.raises(VehicleRetired, match="9ZZ0TEST0VD000001 is retired"):
+        lab.auto_allocate()
+    with pytest.raises(VehicleRetired):
+        lab.auto_allocate(dry_run=True)
+
+    assert lab.sql("select count(*) from refusals") == 0
+
+
+def test_a_retired_dyno_is_not_among_those_that_refuse_unless_it_was_named(lab: Lab) -> None:
+    gone = lab.dyno("Gone", enabled=False, retired_at=TODAY)
+    lab.dyno("Off", enabled=False)
+    lab.vehicle()
+    named = AllocationRequest(
+        vin="9ZZ0TEST0VD000001", test_type="brake", start_date=MONDAY, days_to_complete=1, dyno_id=gone
+    )
+
+    with pytest.raises(NoDynoAvailable) as refused:
+        lab.auto_allocate()
+    with pytest.raises(NoDynoAvailable) as refused_by_name:
+        service.allocate(lab.over, named, actor=ANN, key=None, terms=TERMS)
+
+    assert reasons(refused.value) == {"Off": "disabled"}
+    assert reasons(refused_by_name.value) == {"Gone": "disabled"}

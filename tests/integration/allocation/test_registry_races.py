@@ -1,5 +1,6 @@
 """Changes of the registry at one moment with each other and with bookings: none is lost, and nobody is left behind."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from dyno.allocation import registry
 from dyno.allocation.registry_model import DynoChange, NewDyno, NewVehicle, VehicleChange
 from dyno.auth import Actor, Role
-from dyno.errors import BookingsStranded, NoDynoAvailable, Stale
+from dyno.errors import BookingsStranded, NoDynoAvailable, Stale, VehicleRetired
 from tests.integration.allocation.conftest import Crowd
 from tests.integration.allocation.registered import VIN, change_dyno, create_dyno, create_vehicle, lines
 from tests.lab import ADMIN, MONDAY, Lab
@@ -174,8 +175,9 @@ def wait_until_it_waits(lab: Lab, under_way: "Future[Any]", function: str) -> No
     watcher.dispose()
 
 
-PLACE = text(
-    "select place('ann', 'r', null, '', :vehicle, null, 'brake', :day, 1, 0, false, 'UTC', 1825, 180) ->> 'outcome'"
+BOOK = text(
+    "select book('ann', 'r', null, '', null, :vehicle, null, 'brake', :day, 1, 0, null, null, false, 'UTC', 1825, 180)"
+    " ->> 'outcome'"
 )
 
 
@@ -183,7 +185,7 @@ def test_a_change_waits_for_the_booking_that_is_under_way_and_sees_it(lab: Lab) 
     dyno, vehicle_id = create_dyno(lab), lab.vehicle()
 
     with ThreadPoolExecutor(1) as pool, open_transaction(lab) as booking:
-        assert booking.scalar(PLACE, {"vehicle": vehicle_id, "day": MONDAY}) == "booked"
+        assert booking.scalar(BOOK, {"vehicle": vehicle_id, "day": MONDAY}) == "booked"
         change = pool.submit(change_dyno, lab, dyno, enabled=False)
         wait_until_it_waits(lab, change, "change_dyno")
         booking.commit()
@@ -197,7 +199,7 @@ def test_a_vehicle_waits_for_the_booking_that_is_under_way_and_sees_it(lab: Lab)
     lab.dyno("D1", "brake AWD any")
 
     with ThreadPoolExecutor(1) as pool, open_transaction(lab) as booking:
-        assert booking.scalar(PLACE, {"vehicle": vehicle.vehicle_id, "day": MONDAY}) == "booked"
+        assert booking.scalar(BOOK, {"vehicle": vehicle.vehicle_id, "day": MONDAY}) == "booked"
         change = pool.submit(
             registry.change_vehicle,
             lab.over,
@@ -222,9 +224,30 @@ def test_a_booking_waits_for_the_change_that_is_under_way_and_goes_by_it(lab: La
     with ThreadPoolExecutor(1) as pool, open_transaction(lab) as change:
         assert change.scalar(disable, {"id": dyno.dyno_id, "version": dyno.version}) == "changed"
         booking = pool.submit(lab.auto_allocate)
-        wait_until_it_waits(lab, booking, "place")
+        wait_until_it_waits(lab, booking, "book")
         change.commit()
 
         with pytest.raises(NoDynoAvailable) as refused:
             booking.result()
     assert [each["reason"] for each in refused.value.details["rejected"]] == ["disabled"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"), [({"retired": True}, VehicleRetired), ({"weight_lbs": 10_001}, NoDynoAvailable)], ids=str
+)
+def test_a_booking_waits_for_the_change_of_its_vehicle_and_goes_by_it(
+    lab: Lab, change: dict[str, Any], error: type[Exception]
+) -> None:
+    lab.dyno("D1", "brake AWD <10K")
+    vehicle_id = lab.vehicle()
+    say = text("select change_vehicle('ada', :id, 1, cast(:change as jsonb), 'UTC') ->> 'outcome'")
+
+    with ThreadPoolExecutor(1) as pool, open_transaction(lab) as changing:
+        assert changing.scalar(say, {"id": vehicle_id, "change": json.dumps(change)}) == "changed"
+        booking = pool.submit(lab.auto_allocate)
+        wait_until_it_waits(lab, booking, "book")
+        changing.commit()
+
+        with pytest.raises(error):
+            booking.result()
+    assert lab.sql("select count(*) from occupancies") == 0
