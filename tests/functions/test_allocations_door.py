@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from dyno.paging import cursor
+from dyno.paging import Page, cursor
 from functions.allocations import handler as door
 from tests.functions.conftest import Call, Caller
 from tests.lab import MONDAY, TODAY, TUESDAY, Lab
@@ -284,6 +284,18 @@ def test_a_bug_is_a_500_that_gives_nothing_away(call: Call, monkeypatch: pytest.
     monkeypatch.setattr("dyno.allocation.store.book", broken)
 
     said = call(door, "POST", "/allocations/auto", body=AUTO)
+
+    assert (said.status, said.body["code"]) == (500, "internal_error")
+    assert "secret" not in json.dumps(said.body)
+
+
+def test_an_answer_of_another_type_is_our_fault_and_not_the_callers(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong: Page[Any] = Page.model_construct(items=[{"dyno_id": "secret"}], next_cursor=None)
+    monkeypatch.setattr("dyno.allocation.service.list_dynos", lambda *_: wrong)
+
+    said = call(door, "GET", "/dynos")
 
     assert (said.status, said.body["code"]) == (500, "internal_error")
     assert "secret" not in json.dumps(said.body)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from dyno.auth import Actor, Permission, actor
 from dyno.errors import (
@@ -37,7 +37,7 @@ def _digits(given: object) -> object:
     return given
 
 
-Number = Annotated[int, BeforeValidator(_digits)]
+Number = Annotated[int, Field(ge=1), BeforeValidator(_digits)]
 """A whole number from 1 in a path or a query: one spelling each, so that one thing has one address."""
 
 PROBLEM_JSON = "application/problem+json"
@@ -174,24 +174,31 @@ def problem(error: Exception) -> Response[Any]:
         logger.exception("failed")
     else:
         logger.info("refused", code=said.code, detail=str(said))
-    body = {
+    body = problem_document(said, request.correlation_id if request else None)
+    headers = {"Retry-After": str(said.retry_after_s)} if isinstance(said, Unavailable) else {}
+    return Response(said.status, PROBLEM_JSON, json.dumps(body, default=str), headers=headers)
+
+
+def problem_document(said: DynoError, correlation_id: str | None) -> dict[str, Any]:
+    """What callers are told of an error; of our own faults, only where to look them up."""
+    return {
         "type": f"urn:dyno-agent:problem:{said.code}",
         "title": said.title,
         "status": said.status,
         "detail": str(said) if said.status != 500 else "The fault is recorded under the correlation id.",  # noqa: PLR2004
         "code": said.code,
-        "correlation_id": request.correlation_id if request else None,
+        "correlation_id": correlation_id,
         "errors": [],
         **said.details,
     }
-    headers = {"Retry-After": str(said.retry_after_s)} if isinstance(said, Unavailable) else {}
-    return Response(said.status, PROBLEM_JSON, json.dumps(body, default=str), headers=headers)
 
 
 def _said(error: Exception) -> DynoError:
     match error:
         case DynoError():
             return error
+        case RequestValidationError() if any(each["loc"][0] == "response" for each in error.errors()):
+            return DynoError(f"the answer is not of the type that the route says: {error.errors()}")
         case RequestValidationError():
             if any(each["loc"][0] == "path" for each in error.errors()):
                 return NotFound("nothing has that id: ids are whole numbers from 1")
