@@ -42,7 +42,8 @@ test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=p
 bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation for one, ARGS="--strict"
 	@python -m tests.benchmarks $(ROW) $(ARGS)
 
-docs: .venv/ready ## Write what is derived: the tables of docs/metrics.md, Grafana's dashboards
+docs: .venv/ready ## Write what is derived: docs/openapi.json, the tables of docs/metrics.md, Grafana's dashboards
+	@python -m tests.openapi
 	@python -m cdk.monitoring.reference
 	@python -m cdk.monitoring.grafana.dashboards
 

@@ -63,4 +63,6 @@ ROUTES = (
     Route("GET", "/metrics/demand", "roi"),
     Route("GET", "/health/live", "metrics", Admission.PUBLIC),
     Route("GET", "/health/ready", "metrics", Admission.PUBLIC),
+    Route("GET", "/openapi.json", "metrics", Admission.PUBLIC),
+    Route("GET", "/docs", "metrics", Admission.PUBLIC),
 )

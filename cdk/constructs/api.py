@@ -140,7 +140,9 @@ class Api(Construct):
             authorization_scopes=[self._scrape_scope] if route.admission is Admission.SCRAPER else None,
         )
         if public:
-            reason = "Probes have no token; it says up or down, opens no connection and is throttled."
+            reason = (
+                "Probes and readers of the API's description have no token; it opens no connection and is throttled."
+            )
             accept(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
 
     def _accept(self, options: Options) -> None:
@@ -157,8 +159,8 @@ class Api(Construct):
             {
                 "AwsSolutions-APIG2": "The functions check every body and parameter and name each fault; the gateway's "
                 "validator would only say that there is one.",
-                "AwsSolutions-APIG3": "Every route but two asks for a token and the stage is throttled; a web ACL is "
-                "$5 a month and a rule set of the owner's choice.",
+                "AwsSolutions-APIG3": "Every route but probes and the API's description asks for a token and the stage "
+                "is throttled; a web ACL is $5 a month and a rule set of the owner's choice.",
             },
         )
 

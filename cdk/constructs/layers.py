@@ -1,6 +1,6 @@
 """The two layers every function stands on: the packages, and the house itself."""
 
-from aws_cdk import AssetHashType, RemovalPolicy
+from aws_cdk import AssetHashType, RemovalPolicy, SymlinkFollowMode
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -52,4 +52,6 @@ def folder(source: LayerSource) -> lambda_.AssetCode:
         return lambda_.Code.from_asset(
             str(source.path), asset_hash=source.fingerprint, asset_hash_type=AssetHashType.CUSTOM
         )
-    return lambda_.Code.from_asset(str(source.path), exclude=["**/__pycache__", "**/*.pyc"])
+    return lambda_.Code.from_asset(
+        str(source.path), exclude=["**/__pycache__", "**/*.pyc"], follow_symlinks=SymlinkFollowMode.ALWAYS
+    )

@@ -43,14 +43,14 @@ from dyno.allocation.registry_model import (
     VehicleChange,
     VehicleFilter,
 )
-from dyno.auth import Permission, Role
+from dyno.auth import Permission
 from dyno.database import engine
 from dyno.http import Door, Number, allow, seen_version
 from dyno.metrics import invocation
 from dyno.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from dyno.settings import settings
 from dyno.users import service as people
-from dyno.users.model import Enrolled, Enrolment, User, UserChange
+from dyno.users.model import Enrolled, Enrolment, Me, User, UserChange
 
 door = Door(settings)
 
@@ -308,10 +308,14 @@ def change_vehicle(vehicle_id: VehicleId, change: VehicleChange, if_match: IfMat
 
 @door.get("/me")
 @allow(Permission.SIGNED_IN)
-def me() -> dict[str, Any]:
+def me() -> Me:
     """Who is asking, and what they may do."""
-    role: Role | None = door.actor.role
-    return {"sub": door.actor.sub, "role": role, "permissions": door.actor.permissions()}
+    asking = door.actor
+    return Me(
+        sub=asking.sub,
+        role=asking.role.value if asking.role else None,
+        permissions=list(map(str, asking.permissions())),
+    )
 
 
 @door.post("/users")

@@ -1,4 +1,4 @@
-"""The door of the measurements: reports, exposition, call trees, health."""
+"""The door of the measurements: reports, exposition, call trees, health; and of the API's own description."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -16,9 +16,19 @@ from dyno.metrics.health import health as check
 from dyno.metrics.model import MAX_HOURS, CallTree, Health, Name, Outcome, Performance, ReportSource
 from dyno.metrics.period import Instant, period
 from dyno.metrics.snapshot import Snapshots
+from dyno.reference import MAX_AGE_S, Published, document, page
 from dyno.settings import settings
 
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
 door = Door(settings)
+
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 
 
 @door.get("/metrics/performance")
@@ -86,6 +96,28 @@ def live() -> dict[str, str]:
 def ready() -> dict[str, str]:
     """The process has all it needs to serve; opens no connection, so asking wakes no database."""
     return {"status": "ready", "release": settings().release}
+
+
+@door.get("/openapi.json")
+@allow(Permission.PUBLIC)
+def openapi(if_none_match: IfNoneMatch = None) -> Response[str]:
+    """What this API takes and answers, as OpenAPI 3.1."""
+    return published(document(), "application/json", if_none_match, {"Access-Control-Allow-Origin": "*"})
+
+
+@door.get("/docs")
+@allow(Permission.PUBLIC)
+def docs(if_none_match: IfNoneMatch = None) -> Response[str]:
+    """The same as a page for people."""
+    return published(page(), "text/html; charset=utf-8", if_none_match, PAGE_HEADERS)
+
+
+def published(found: Published, content_type: str, if_none_match: str | None, headers: dict[str, str]) -> Response[str]:
+    """A text, or that the caller's copy is still good."""
+    kept = headers | {"ETag": found.etag, "Cache-Control": f"public, max-age={MAX_AGE_S}"}
+    if found.is_known(if_none_match):
+        return Response(304, body="", headers=kept)
+    return Response(200, content_type, found.text, headers=kept)
 
 
 door.check()

@@ -35,6 +35,17 @@ def test_health_needs_no_token(nobody: httpx.Client) -> None:
     assert [nobody.get(path).status_code for path in ("/health/live", "/health/ready")] == [200, 200]
 
 
+def test_the_apis_description_needs_no_token_and_leads_to_the_api(nobody: httpx.Client) -> None:
+    page, described = nobody.get("/docs"), nobody.get("/openapi.json")
+    again = nobody.get("/docs", headers={"If-None-Match": page.headers["etag"]})
+
+    server = described.url.join(described.json()["servers"][0]["url"])
+    assert [page.status_code, described.status_code, again.status_code] == [200, 200, 304]
+    assert page.headers["content-type"].startswith("text/html")
+    assert described.json() == json.loads((ROOT / "docs" / "openapi.json").read_text())
+    assert nobody.get(server.join("health/live")).json() == {"status": "live"}
+
+
 @pytest.mark.parametrize("role", ["user", "power_user", "admin"])
 def test_each_role_can_sign_in_and_look(site: Site, role: str) -> None:
     with site.client(role) as client:

@@ -1,5 +1,7 @@
 """Doors in process: an event in, the answer, the line and the row out."""
 
+import base64
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -14,6 +16,7 @@ from moto import mock_aws
 
 from dyno.database import engine
 from dyno.settings import Settings, settings
+from functions.metrics_ingest import handler as ingest
 from tests.settings import SETTINGS
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -89,6 +92,7 @@ def gateway_event(
 
 
 Call = Callable[..., Answer]
+Feed = Callable[[list[dict[str, Any]]], dict[str, float]]
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +138,18 @@ def call(enter: Callable[[str], None]) -> Call:
         return Answer(said["statusCode"], headers, body)
 
     return answer
+
+
+@pytest.fixture
+def feed(enter: Callable[[str], None]) -> Feed:
+    """Hands log events to the ingest door as CloudWatch Logs does."""
+
+    def hand_over(log_events: list[dict[str, Any]]) -> dict[str, float]:
+        enter("dyno_ingest")
+        batch = json.loads((EVENTS / "log_batch.json").read_text())
+        delivery = json.loads(gzip.decompress(base64.b64decode(batch["awslogs"]["data"])))
+        delivery["logEvents"] = log_events
+        data = base64.b64encode(gzip.compress(json.dumps(delivery).encode())).decode()
+        return ingest.handler({"awslogs": {"data": data}}, Context())  # type: ignore[arg-type]
+
+    return hand_over

@@ -1,7 +1,5 @@
 """From a call to every report of it, in process: line, batch, row, rollup, snapshot, exposition."""
 
-import base64
-import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,26 +18,10 @@ from dyno.metrics.snapshot import KEY, Snapshots
 from functions.allocations import handler as allocations
 from functions.metrics import handler as door
 from functions.metrics_ingest import handler as ingest
-from tests.functions.conftest import EVENTS, Call, Caller, Context, claims, gateway_event
+from tests.functions.conftest import EVENTS, Call, Caller, Context, Feed, claims, gateway_event
 from tests.lab import MONDAY, TUESDAY, Lab
 
 AUTO = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "days_to_complete": 1, "backup": False}
-Feed = Callable[[list[dict[str, Any]]], dict[str, float]]
-
-
-@pytest.fixture
-def feed(enter: Callable[[str], None]) -> Feed:
-    """Hands log events to the ingest door as CloudWatch Logs does."""
-
-    def hand_over(log_events: list[dict[str, Any]]) -> dict[str, float]:
-        enter("dyno_ingest")
-        batch = json.loads((EVENTS / "log_batch.json").read_text())
-        delivery = json.loads(gzip.decompress(base64.b64decode(batch["awslogs"]["data"])))
-        delivery["logEvents"] = log_events
-        data = base64.b64encode(gzip.compress(json.dumps(delivery).encode())).decode()
-        return ingest.handler({"awslogs": {"data": data}}, Context())  # type: ignore[arg-type]
-
-    return hand_over
 
 
 def drive(call: Call, lab: Lab, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from cdk.routes import ROUTES, Admission
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, only, resources, starting
 
-PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
+PUBLIC = {("GET", path) for path in ("/health/live", "/health/ready", "/openapi.json", "/docs")}
 SCRAPED = ("GET", "/metrics/prometheus")
 
 

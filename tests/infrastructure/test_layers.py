@@ -102,6 +102,21 @@ def test_a_layer_is_built_again_only_if_its_source_changes(workshop: Path) -> No
     assert not mark.exists()
 
 
+def test_a_built_layer_has_what_its_links_lead_to(workshop: Path) -> None:
+    described, link = workshop / "openapi.json", layers.SOURCE / "dyno" / "openapi.json"
+    described.write_text("{}")
+    link.symlink_to(described)
+
+    first = layers.build().dyno
+    described.write_text('{"openapi": "3.1.1"}')
+    changed = layers.build().dyno
+
+    shipped = changed.path / "python" / "dyno" / "openapi.json"
+    assert not shipped.is_symlink()
+    assert shipped.read_text() == '{"openapi": "3.1.1"}'
+    assert changed.fingerprint != first.fingerprint
+
+
 def test_a_layer_whose_building_was_cut_short_is_built_again(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Path) -> None:
         raise LayerError("no network")

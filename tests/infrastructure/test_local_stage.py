@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cdk.local import stage
+from cdk.stage import ROOT
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, only, resources, starting
 from tests.infrastructure.test_watchtower import HTTP, HTTPS
@@ -150,6 +151,13 @@ def test_the_api_here_has_the_id_that_the_front_knows(local: Templates) -> None:
     tags = only(local.service, "AWS::ApiGateway::RestApi")["Properties"]["Tags"]
 
     assert {"Key": "ms-custom-id", "Value": "dyn0dyn0"} in tags
+
+
+def test_the_layer_here_has_the_apis_description_itself_and_no_link_to_it(local: Templates) -> None:
+    [shipped] = local.folder.glob("asset.*/python/dyno/openapi.json")
+
+    assert not shipped.is_symlink()
+    assert shipped.read_text() == (ROOT / "docs" / "openapi.json").read_text()
 
 
 def test_nothing_unknown_and_nothing_reserved_is_left_here(local: Templates) -> None:

@@ -113,6 +113,21 @@ class Enrolled(User):
     replayed: Annotated[bool, Field(exclude=True)] = False
 
 
+class Me(Shown):
+    """
+    Who is asking.
+
+    Attributes:
+        sub: Their id in the user pool.
+        role: Null of people in no group.
+        permissions: What they may do, their own things or everybody's.
+    """
+
+    sub: str
+    role: RoleName | None
+    permissions: list[str]
+
+
 class Said(Shown):
     """
     What a function of the database said.
