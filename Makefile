@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lock check test bench docs
+.PHONY: help lock check test fuzz bench docs
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
@@ -38,6 +38,9 @@ check: .venv/ready ## Format, lint, types, import rules
 test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool,browser,busybox leaves these out
 	@python -m pytest -n 2 --dist loadgroup --ignore tests/e2e
 	@python -m pytest tests/e2e
+
+fuzz: .venv/ready ## Ask the whole API whatever docs/openapi.json permits, and more: CASES=10000, other ones every time
+	@CASES=$(or $(CASES),10000) python -m pytest -q -n 2 --show-capture=no tests/functions/test_fuzz.py
 
 bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation for one, ARGS="--strict"
 	@python -m tests.benchmarks $(ROW) $(ARGS)
