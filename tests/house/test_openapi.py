@@ -234,12 +234,9 @@ def test_an_example_that_its_schema_refuses_is_found(published: Document, lie: F
 
 def test_an_error_that_no_route_shows_would_be_found(published: Document) -> None:
     spoilt = copy.deepcopy(published)
-    del spoilt["paths"][BOOKING]["post"]["responses"]["409"]
+    del spoilt["paths"]["/users"]["post"]["responses"]["409"]
 
-    assert narrowest(DynoError) - codes(spoilt) - BEFORE_ANY_ROUTE == {
-        "no_dyno_available",
-        "vehicle_already_allocated",
-    }
+    assert narrowest(DynoError) - codes(spoilt) - BEFORE_ANY_ROUTE == {"user_already_enrolled"}
 
 
 def test_a_link_to_nowhere_is_found(published: Document) -> None:

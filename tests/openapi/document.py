@@ -21,7 +21,7 @@ from dyno.http import PROBLEM_JSON
 from functions.allocations import handler as allocations
 from functions.metrics import handler as metrics
 from functions.roi import handler as roi
-from tests.openapi import lab, people, reports, service
+from tests.openapi import lab, people, planning, registry, reports, service
 from tests.openapi.described import JSON, Answer, Described
 from tests.openapi.mending import mended
 from tests.openapi.problems import problem_answer, problems
@@ -29,7 +29,14 @@ from tests.openapi.words import HEADERS, INFO, PARAMETER, PARAMETERS, PERSON, PR
 
 PAGE = ROOT / "docs" / "openapi.json"
 DOORS: tuple[ModuleType, ...] = (allocations, metrics, roi)
-DESCRIBED: tuple[Described, ...] = (*lab.ROUTES, *people.ROUTES, *reports.ROUTES, *service.ROUTES)
+DESCRIBED: tuple[Described, ...] = (
+    *lab.ROUTES,
+    *planning.ROUTES,
+    *registry.ROUTES,
+    *people.ROUTES,
+    *reports.ROUTES,
+    *service.ROUTES,
+)
 
 
 class IncompleteError(ValueError):
@@ -90,8 +97,8 @@ def rendered() -> str:
 def _missing(method: str, path: str) -> str:
     return (
         f"{method} {path} is not described: add Described({f'{method} {path}'!r}, …), with an example of a request, of "
-        "its answer and of each error of its own, to ROUTES of a module in tests/openapi (lab, people, reports, "
-        "service), and run `make docs`"
+        "its answer and of each error of its own, to ROUTES of a module in tests/openapi (lab, planning, registry, "
+        "people, reports, service), and run `make docs`"
     )
 
 

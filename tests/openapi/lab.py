@@ -1,6 +1,13 @@
-"""Bookings, dynos and vehicles by example."""
+"""Bookings by example."""
 
-from dyno.errors import AllocationClosed, AllocationNotFound, NoDynoAvailable, VehicleAlreadyAllocated, VehicleNotFound
+from dyno.errors import (
+    AllocationClosed,
+    AllocationNotFound,
+    NoDynoAvailable,
+    VehicleAlreadyAllocated,
+    VehicleNotFound,
+    VehicleRetired,
+)
 from tests.openapi.described import Answer, Asked, Described, Link
 from tests.openapi.world import OTHER_VIN, VIN
 
@@ -18,7 +25,9 @@ BOOKED = {
     "shift_days": 3,
     "booked_by": "ada",
     "created_at": "2027-05-28T14:21:42.405737Z",
+    "expires_at": None,
     "cancelled_at": None,
+    "work": None,
     "version": 1,
 }
 STANDING = BOOKED | {
@@ -46,6 +55,34 @@ WOULD_BOOK = BOOKING | {
 KEY = {"Idempotency-Key": "6a1e2c9b"}
 BOOKED_ID = {"allocation_id": "$response.body#/allocation/allocation_id"}
 
+UNABLE = NoDynoAvailable(
+    f"no dyno can take {VIN} for brake, from 2027-06-07 or up to 0 days later",
+    start_date="2027-06-07",
+    end_date="2027-06-08",
+    rejected=[
+        {"dyno_id": 1, "dyno_name": "Cell 1", "reason": "not_capable"},
+        {
+            "dyno_id": 2,
+            "dyno_name": "Cell 2",
+            "reason": "booked",
+            "allocation_id": 1,
+            "free_from": "2027-06-10",
+        },
+    ],
+)
+TAKEN = VehicleAlreadyAllocated(
+    f"{VIN} is booked whenever it could start, 2027-06-10 or up to 0 days later",
+    in_the_way=[
+        {
+            "allocation_id": 2,
+            "dyno_id": 2,
+            "start_date": "2027-06-10",
+            "end_date": "2027-06-11",
+            "status": "scheduled",
+        }
+    ],
+)
+
 ROUTES = (
     Described(
         "POST /allocations/auto",
@@ -68,33 +105,9 @@ ROUTES = (
         ),
         refused=(
             VehicleNotFound("no vehicle has the vin '9ZZ0'"),
-            NoDynoAvailable(
-                f"no dyno can take {VIN} for brake, from 2027-06-07 or up to 0 days later",
-                start_date="2027-06-07",
-                end_date="2027-06-08",
-                rejected=[
-                    {"dyno_id": 1, "dyno_name": "Cell 1", "reason": "not_capable"},
-                    {
-                        "dyno_id": 2,
-                        "dyno_name": "Cell 2",
-                        "reason": "booked",
-                        "allocation_id": 1,
-                        "free_from": "2027-06-10",
-                    },
-                ],
-            ),
-            VehicleAlreadyAllocated(
-                f"{VIN} is booked whenever it could start, 2027-06-10 or up to 0 days later",
-                in_the_way=[
-                    {
-                        "allocation_id": 2,
-                        "dyno_id": 2,
-                        "start_date": "2027-06-10",
-                        "end_date": "2027-06-11",
-                        "status": "scheduled",
-                    }
-                ],
-            ),
+            UNABLE,
+            TAKEN,
+            VehicleRetired(f"{VIN} is retired"),
         ),
     ),
     Described(
@@ -173,77 +186,6 @@ ROUTES = (
         refused=(
             AllocationNotFound("no allocation has the id 9"),
             AllocationClosed("allocation 1 is in_progress; only what has not begun can be cancelled"),
-        ),
-    ),
-    Described(
-        "GET /dynos",
-        "registry",
-        "A capability is a whole line of the lab's rule sheet; each of its words may be `any`.",
-        (
-            Answer(
-                "two",
-                200,
-                {
-                    "items": [
-                        {
-                            "dyno_id": 1,
-                            "name": "Cell 1",
-                            "facility": "North",
-                            "enabled": True,
-                            "available_from": None,
-                            "available_to": None,
-                            "turnaround_days": 0,
-                            "breadth": 2,
-                            "capabilities": [{"test_type": "mileage", "drive_type": "2WD", "weight_class": "any"}],
-                            "version": 2,
-                        },
-                        {
-                            "dyno_id": 2,
-                            "name": "Cell 2",
-                            "facility": None,
-                            "enabled": True,
-                            "available_from": None,
-                            "available_to": None,
-                            "turnaround_days": 1,
-                            "breadth": 4,
-                            "capabilities": [{"test_type": "brake", "drive_type": "any", "weight_class": "any"}],
-                            "version": 2,
-                        },
-                    ],
-                    "next_cursor": None,
-                },
-                Asked(query={"limit": "50"}),
-            ),
-        ),
-    ),
-    Described(
-        "GET /vehicles",
-        "registry",
-        "The weight class follows from the weight: up to 10,000 lb it is `<10K`.",
-        (
-            Answer(
-                "the one with a vin",
-                200,
-                {
-                    "items": [
-                        {
-                            "vehicle_id": 1,
-                            "vin": VIN,
-                            "weight_lbs": 5000,
-                            "weight_class": "<10K",
-                            "drive_type": "AWD",
-                            "program": None,
-                            "build_id": None,
-                            "cert_team": None,
-                            "engine": None,
-                            "build_type": None,
-                            "version": 1,
-                        }
-                    ],
-                    "next_cursor": None,
-                },
-                Asked(query={"vin": VIN}),
-            ),
         ),
     ),
 )

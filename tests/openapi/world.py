@@ -3,7 +3,7 @@
 import json
 import re
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from dyno.errors import NoDynoAvailable
@@ -22,7 +22,7 @@ VIN, OTHER_VIN = "9ZZ8LMF12VD000001", "9ZZ8LMF14VD000002"
 
 def arrange(lab: Lab) -> None:
     """
-    Two dynos, two vehicles, a booking and a refusal, both by Ada, and a person.
+    Two dynos, two vehicles, a booking and a refusal, both by Ada, maintenance in the fourth week, and a person.
 
     Vehicle 2 is booked onto Cell 2, the only one for brake tests, on the first two days; so vehicle 1 was refused them.
     """
@@ -34,6 +34,7 @@ def arrange(lab: Lab) -> None:
         lab.auto_allocate(OTHER_VIN, days_to_complete=2, actor=ADMIN)
         with suppress(NoDynoAvailable):
             lab.auto_allocate(VIN, days_to_complete=2, actor=ADMIN)
+    lab.maintenance(2, MONDAY + timedelta(days=21), days=2)
     lab.sql(
         "insert into users (sub, role, enrolled_at) values (:sub, 'user', :enrolled_at)",
         sub=ENROLLED_SUB,

@@ -98,7 +98,7 @@ class Scheduled(Shown):
     reason: str | None
 
 
-class Span(Shown):
+class FreeDays(Shown):
     """Whole days, both ends in."""
 
     start_date: date
@@ -118,4 +118,4 @@ class Schedule(Shown):
     from_date: Annotated[date, Field(alias="from", serialization_alias="from")]
     to_date: Annotated[date, Field(alias="to", serialization_alias="to")]
     items: list[Scheduled]
-    free: list[Span]
+    free: list[FreeDays]
