@@ -14,14 +14,20 @@ import pytest
 from sqlalchemy import Connection
 
 from dyno.metrics import store
+from tests.benchmarks import lab, labs, rows, wishes
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.clients import Task
 from tests.benchmarks.database import SUPERUSER, Server
 from tests.benchmarks.dataset import fill
-from tests.benchmarks.peers import writing
+from tests.benchmarks.lab import TINY
+from tests.benchmarks.labs import Labs
+from tests.benchmarks.peers import booking, scripts, writing
+from tests.benchmarks.pgbench import Transactions
 from tests.benchmarks.result import Result
 from tests.benchmarks.rounds import measure
 from tests.benchmarks.row import Contender, Effort, Goal, Role, Row
 from tests.benchmarks.rows import ROWS, exposition, ingest, instrumentation
+from tests.benchmarks.shared import Shared
 from tests.benchmarks.stdout import stdout_to_nowhere, written
 
 
@@ -205,6 +211,68 @@ def test_a_way_that_counts_in_another_bucket_is_noticed(server: Server) -> None:
 
     with pytest.raises(ingest.Differs, match="counts"):
         ingest.check_same(server, [ours, replace(ours, counted=ours.counted.replace("number - 1", "number"))])
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Labs]:
+    with labs.opened(Effort(short=True)) as opened:
+        yield opened
+
+
+def test_overlaps_are_seen_where_nothing_keeps_them_away(opened: Labs) -> None:
+    def unguard(connection: Connection) -> None:
+        connection.exec_driver_sql("alter table occupancies drop constraint dyno_once")
+
+    everybody = Task(booking.bare, SUPERUSER, partial(wishes.warm_up, TINY), partial(wishes.one_day, TINY), 0.2)
+
+    guarded = opened.run(TINY, everybody, 2)
+    unguarded = opened.run(TINY, everybody, 2, unguard)
+
+    assert guarded.overlaps == 0 < unguarded.overlaps
+
+
+def test_a_way_to_book_that_leaves_less_than_it_says_is_noticed(opened: Labs) -> None:
+    with pytest.raises(labs.Differs, match="more occupancies"):
+        opened.pgbench(TINY, scripts.newcomers(TINY, scripts.COMMIT), SUPERUSER, 1, into=["occupancies"])
+
+
+def test_a_way_that_books_other_dynos_is_noticed(opened: Labs) -> None:
+    rows.booking.check_same(opened, booking.usual)
+
+    with pytest.raises(labs.Differs, match="bare books otherwise"):
+        rows.booking.check_same(opened, booking.bare)
+
+
+def test_a_refusal_that_is_none_is_noticed(server: Server) -> None:
+    server.keep("tiny_lab", "", partial(lab.fill, size=TINY))
+    with server.copied("tiny_lab") as database, server.connected(SUPERUSER, database) as connection:
+        lab.fill_up(connection, TINY, rows.refusal.FULL_DAYS)
+        rows.refusal.check_reasons(connection, TINY)
+
+        connection.exec_driver_sql("update dynos set enabled = false where id = 1")
+        with pytest.raises(labs.Differs):
+            rows.refusal.check_reasons(connection, TINY)
+
+
+def test_a_client_that_breaks_is_told_of_with_its_reason(opened: Labs) -> None:
+    stranger = Task(booking.bare, "nobody", partial(wishes.warm_up, TINY), partial(wishes.one_day, TINY))
+
+    with pytest.raises(RuntimeError, match='role "nobody" does not exist'):
+        opened.run(TINY, stranger, 1)
+
+
+def test_figures_of_one_run_are_of_one_run_whoever_is_asked_first() -> None:
+    run = Shared(giving(1, 2, 3))
+    same, double = run.figure(lambda made: made), run.figure(lambda made: 2 * made)
+
+    assert [same(), double(), double(), same(), same(), double()] == [1, 2, 4, 2, 3, 6]
+
+
+def test_pgbench_s_own_time_to_get_going_does_not_count() -> None:
+    ran = Transactions([0, 0.3, 1.0, 1.2, 1.6, 2.0], [300, 300, 4, 1, 2, 3])
+
+    assert ran.per_s == pytest.approx(4 / 1.7)
+    assert ran.p50_ms == 2.5
 
 
 def rollups(connection: Connection) -> list[Any]:

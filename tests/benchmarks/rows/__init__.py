@@ -1,5 +1,25 @@
 """Every row, in the order they are measured in; a new one is a module with a ROW, and a line here."""
 
-from tests.benchmarks.rows import coldstart, exposition, ingest, instrumentation, reports, savings
+from tests.benchmarks.rows import (
+    booking,
+    coldstart,
+    crowd,
+    exposition,
+    ingest,
+    instrumentation,
+    refusal,
+    reports,
+    savings,
+)
 
-ROWS = (instrumentation.ROW, exposition.ROW, coldstart.ROW, ingest.ROW, reports.ROW, savings.ROW)
+ROWS = (
+    instrumentation.ROW,
+    exposition.ROW,
+    coldstart.ROW,
+    ingest.ROW,
+    reports.ROW,
+    savings.ROW,
+    booking.ROW,
+    refusal.ROW,
+    crowd.ROW,
+)

@@ -1,0 +1,54 @@
+"""What clients want of a lab; each gives a client's own, by its number and how many clients there are."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import count, islice
+
+from tests.benchmarks.clients import Wish
+from tests.benchmarks.lab import FIRST_DAY, TESTS, Size, full_day
+
+_STRIDE = 7_919
+"""A prime: steps of that length are on every day of a calendar before they are on one again."""
+
+
+def warm_up(size: Size, client: int) -> Iterator[Wish]:
+    """One of each test, for newcomers whom nobody else wants."""
+    for number, test_type in enumerate(TESTS, start=client * len(TESTS)):
+        yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number))
+
+
+def all_over(size: Size, client: int, clients: int) -> Iterator[Iterator[Wish]]:
+    """One series without an end: newcomers, every test, and days from all over the calendar."""
+    yield (
+        Wish(number, 1 + number, TESTS[number % len(TESTS)], _day(size, number)) for number in count(client, clients)
+    )
+
+
+def some(size: Size, number: int, client: int, clients: int) -> Iterator[Iterator[Wish]]:
+    """The first so many of these."""
+    for series in all_over(size, client, clients):
+        yield islice(series, number)
+
+
+def impossible(size: Size, days: int, client: int, clients: int) -> Iterator[Iterator[Wish]]:
+    """One series without an end: newcomers, on so many days that were filled up."""
+    yield (Wish(number, 1 + number, TESTS[0], full_day(size), days - 1) for number in count(client, clients))
+
+
+def one_day(size: Size, client: int, clients: int) -> Iterator[Iterator[Wish]]:
+    """One series: newcomers, all on the same day, on which nobody is; whoever is refused has seen that it is full."""
+    yield (
+        Wish(number, 1 + number, TESTS[0], full_day(size), max_shift=0, dyno_id=1 + number % size.dynos)
+        for number in count(client, clients)
+    )
+
+
+def one_vehicle(size: Size, vehicles: int, days: int, client: int, clients: int) -> Iterator[Iterator[Wish]]:
+    """A series for each of so many vehicles, the same for all clients, on so many days; until these are all taken."""
+    numbers = count(client, clients)
+    for vehicle_id in range(1, vehicles + 1):
+        yield (Wish(number, vehicle_id, TESTS[0], full_day(size), days - 1) for number in numbers)
+
+
+def _day(size: Size, number: int) -> date:
+    return FIRST_DAY + timedelta(days=number * _STRIDE % size.days)
