@@ -69,7 +69,7 @@ def ours(over: Engine, wish: Wish) -> Said:
     while True:
         try:
             with autocommit(over) as connection:
-                said = store.place(connection, request(wish), OWNER, ROUTE, f"key-{wish.number}", TERMS)
+                said = store.book(connection, request(wish), None, OWNER, ROUTE, f"key-{wish.number}", TERMS)
             return Said(booked=said.allocation is not None, broken_off=broken_off)
         except DatabaseUnavailable:
             broken_off += 1

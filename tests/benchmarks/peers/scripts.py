@@ -58,7 +58,7 @@ def booking(connection: Connection, start: str = _DAY, test: str = _TEST) -> str
         sent.append((sql, values))
 
     event.listen(connection, "before_cursor_execute", note)
-    store.place(connection, request(nobody), OWNER, ROUTE, "a key", TERMS)
+    store.book(connection, request(nobody), None, OWNER, ROUTE, "a key", TERMS)
     event.remove(connection, "before_cursor_execute", note)
     ((sql, values),) = sent
     return f"{sql % tuple(f'({varying.get(value) or _literal(value)})' for value in values)};"

@@ -50,7 +50,7 @@ def check_same(labs: Labs, *ways: Way) -> None:
 def _of_clients(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
     case = f"{size.case}, {_clients(number)}"
     ways = [
-        ("store.place", Role.OURS, booking.ours, DOOR),
+        ("store.book", Role.OURS, booking.ours, DOOR),
         ("the usual way", Role.PEER, booking.usual, SUPERUSER),
         ("the usual way, asking for one", Role.PEER, booking.usual_asking_for_one, SUPERUSER),
     ]
@@ -66,10 +66,10 @@ def _of_clients(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
 def _of_pgbench(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
     case = f"{size.case}, {_clients(number)} of pgbench"
     with labs.connected(size, DOOR) as connection:
-        place = scripts.booking(connection)
+        book = scripts.booking(connection)
     ways = [
         ("bare INSERT", Role.FLOOR, scripts.INSERT, SUPERUSER, LEFT_BY_A_BOOKING[:1]),
-        ("place()", Role.OURS, place, DOOR, LEFT_BY_A_BOOKING),
+        ("book()", Role.OURS, book, DOOR, LEFT_BY_A_BOOKING),
         ("empty commit", Role.FLOOR, scripts.COMMIT, SUPERUSER, ()),
     ]
     for name, role, sql, login, into in ways if size is SIZES[0] else ways[:2]:
@@ -100,18 +100,18 @@ ROW = Row(
     contenders=contenders,
     goals=[
         *(
-            Goal(f"store.place, {size.case}, 8 clients", over=f"the usual way, {size.case}, 8 clients", at_least=times)
+            Goal(f"store.book, {size.case}, 8 clients", over=f"the usual way, {size.case}, 8 clients", at_least=times)
             for size, times in zip(SIZES, (14, 14, 200), strict=True)
         ),
         *(
-            Goal(f"place(), {case}", over=f"bare INSERT, {case}", at_least=0.4)
+            Goal(f"book(), {case}", over=f"bare INSERT, {case}", at_least=0.4)
             for case in (f"{size.case}, 8 clients of pgbench" for size in SIZES)
         ),
         *(
-            Goal(f"place(), {case}", over=f"bare INSERT, {case}", at_most=2.5)
+            Goal(f"book(), {case}", over=f"bare INSERT, {case}", at_most=2.5)
             for case in (f"{size.case}, 1 client of pgbench, p50" for size in SIZES)
         ),
-        *(Goal(f"store.place, {size.case}, 8 clients, overlaps", at_most=0) for size in SIZES),
+        *(Goal(f"store.book, {size.case}, 8 clients, overlaps", at_most=0) for size in SIZES),
     ],
     rounds=5,
 )

@@ -19,7 +19,7 @@ VEHICLES = 20
 DAYS = 8
 """On which each of the vehicles is wanted: the first day and those it may be moved to."""
 
-OURS, USUAL = "store.place", "the usual way"
+OURS, USUAL = "store.book", "the usual way"
 ONE_DAY, ONE_VEHICLE = "one day", "one vehicle"
 LEFT, BROKEN_OFF, OVERLAPS = "left over", "broken off", "overlaps"
 

@@ -37,7 +37,7 @@ def check_reasons(connection: Connection, size: Size) -> None:
         Differs: It does not, or not with a reason for every dyno.
     """
     wish = next(next(wishes.impossible(size, FULL_DAYS, 0, 1)))
-    said = store.place(connection, booking.request(wish), booking.OWNER, booking.ROUTE, None, booking.TERMS)
+    said = store.book(connection, booking.request(wish), None, booking.OWNER, booking.ROUTE, None, booking.TERMS)
     if len({each.get("allocation_id") for each in said.rejected} - {None}) != size.dynos:
         raise Differs(f"of {size.dynos} dynos that are all booked, it says {said.rejected}")
 
@@ -50,8 +50,8 @@ def _of_pgbench(labs: Labs) -> Iterator[Contender]:
         booked = scripts.booking(connection)
     for name, role, sql, login, into in (
         ("list of what is there", Role.FLOOR, scripts.LIST.format(day=day), SUPERUSER, ()),
-        ("place(), refused", Role.OURS, refused, DOOR, ("refusals",)),
-        ("place(), booked", Role.OURS, booked, DOOR, LEFT_BY_A_BOOKING),
+        ("book(), refused", Role.OURS, refused, DOOR, ("refusals",)),
+        ("book(), booked", Role.OURS, booked, DOOR, LEFT_BY_A_BOOKING),
     ):
         run = partial(labs.pgbench, SIZE, scripts.newcomers(size, sql), login, 1, into=into, arrange=_full(size))
         yield Contender(name, role, partial(_p50_ms_of_pgbench, run), PGBENCH)
@@ -61,8 +61,8 @@ def _of_clients(labs: Labs) -> Iterator[Contender]:
     size = labs.size(SIZE)
     impossible, possible = partial(wishes.impossible, size, FULL_DAYS), partial(wishes.all_over, size)
     for name, role, way, login, wanted in (
-        ("store.place, refused", Role.OURS, booking.ours, DOOR, impossible),
-        ("store.place, booked", Role.OURS, booking.ours, DOOR, possible),
+        ("store.book, refused", Role.OURS, booking.ours, DOOR, impossible),
+        ("store.book, booked", Role.OURS, booking.ours, DOOR, possible),
         ("the usual way, refused", Role.PEER, booking.usual, SUPERUSER, impossible),
         ("the usual way, booked", Role.PEER, booking.usual, SUPERUSER, possible),
     ):
@@ -96,8 +96,8 @@ ROW = Row(
     unit="ms",
     contenders=contenders,
     goals=[
-        Goal(f"place(), refused, {PGBENCH}", over=f"place(), booked, {PGBENCH}", at_most=4),
-        Goal(f"store.place, refused, {CLIENTS}", over=f"store.place, booked, {CLIENTS}", at_most=4),
+        Goal(f"book(), refused, {PGBENCH}", over=f"book(), booked, {PGBENCH}", at_most=4),
+        Goal(f"store.book, refused, {CLIENTS}", over=f"store.book, booked, {CLIENTS}", at_most=4),
     ],
     rounds=5,
 )
