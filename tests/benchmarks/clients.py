@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
@@ -148,11 +149,12 @@ def waiting(most: int) -> Iterator[Clients]:
             process.start()
         yield Clients([ours for ours, _ in ends])
     finally:
-        for ours, theirs in ends:
-            theirs.close()
-            ours.close()  # by which they end
+        for process in processes:
+            process.terminate()  # whatever it is at: whoever breaks off a run does not wait for the end of it
         for process in processes:
             process.join()
+        for end in chain(*ends):
+            end.close()
 
 
 def _received(pipe: Any) -> Any:
