@@ -43,6 +43,8 @@ capabilities = Table(
     Column("test_type", Text, primary_key=True),
     Column("drive_type", Text, primary_key=True),
     Column("weight_class", Text, primary_key=True),
+    Column("breadth", Integer),
+    Column("name", Text(collation="C")),
 )
 
 vehicles = Table(

@@ -30,7 +30,8 @@ create function vehicle_json(v vehicles) returns jsonb language sql stable
 
 create function dyno_json(d dynos) returns jsonb language sql stable
   return jsonb_build_object('dyno_id', d.id) || (to_jsonb(d) - 'id') || jsonb_build_object('capabilities',
-    (select coalesce(jsonb_agg(to_jsonb(c) - 'dyno_id' order by c.test_type, c.drive_type, c.weight_class), '[]')
+    (select coalesce(jsonb_agg(jsonb_build_object('test_type', c.test_type, 'drive_type', c.drive_type, 'weight_class', c.weight_class)
+                               order by c.test_type, c.drive_type, c.weight_class), '[]')
        from capabilities c where c.dyno_id = d.id));
 
 create function note_registry(p_kind text, p_id integer, p_actor text, p_before jsonb, p_after jsonb) returns void

@@ -23,10 +23,12 @@ OF_COLUMNS = {
 """Those of 0001 that give rows of a table, whose columns they have learnt by heart."""
 
 INDEXES = [
-    ("bookings_by_time", "created_at", "status, cancelled_at, booked_by"),
-    ("bookings_by_person", "booked_by, created_at", "status, cancelled_at"),
+    ("bookings_by_time", "created_at", "status, cancelled_at, booked_by", "kind = 'allocation'"),
+    ("bookings_by_person", "booked_by, created_at", "status, cancelled_at", "kind = 'allocation'"),
+    ("dyno_days", "dyno_id, start_date", "free_from, status, expires_at", "occupies"),
+    ("vehicle_days", "vehicle_id, start_date", "end_date, status, expires_at", "occupies and vehicle_id is not null"),
 ]
-"""As 0003 and 0005 made them."""
+"""As earlier migrations made them."""
 OF_NONE = "returns setof occupancies language sql as 'select null::occupancies'"
 
 
@@ -41,6 +43,11 @@ def downgrade() -> None:
     _as_before(REPLACED)
     for function in OF_COLUMNS.values():
         op.execute(f"create or replace function {function} {OF_NONE}")
+    op.execute("drop trigger in_order on dynos")
+    op.execute("drop trigger in_order on capabilities")
+    op.execute("drop function keep_in_order, put_in_order, first_free")
+    op.execute("drop index capable_in_order")
+    op.execute("alter table capabilities drop column breadth, drop column name")
     op.execute(
         "drop function lapse, rejection_json, obstacle_json, window_json, allocation_json(occupancies), next_windows"
     )
@@ -50,9 +57,9 @@ def downgrade() -> None:
     op.execute("drop function why_not(dynos, text, text, text, date, date, timestamptz, bigint)")
     op.execute("drop function in_the_way(integer, date, date, smallint, timestamptz, bigint)")
     op.execute("drop function since, longest_hold")
-    op.execute("drop index bookings_by_time, bookings_by_person")
-    for name, columns, included in INDEXES:
-        op.execute(f"create index {name} on occupancies ({columns}) include ({included}) where kind = 'allocation'")
+    for name, columns, included, condition in INDEXES:
+        op.execute(f"drop index {name}")
+        op.execute(f"create index {name} on occupancies ({columns}) include ({included}) where {condition}")
     op.execute("delete from history where action not in ('book', 'cancel', 'lapse')")
     op.execute("alter table history drop constraint history_action_check")
     op.execute("alter table history add constraint history_action_check check (action in ('book', 'cancel', 'lapse'))")

@@ -11,6 +11,34 @@ alter table history
   add constraint history_action_check check (
     action in ('book', 'hold', 'confirm', 'move', 'step', 'displace', 'cancel', 'lapse', 'close', 'reopen'));
 
+-- All that the rule below asks of an occupancy is in these two, so that no probe of theirs reads a row.
+drop index dyno_days, vehicle_days;
+create index dyno_days on occupancies (dyno_id, start_date) include (free_from, end_date, status, expires_at, kind, id) where occupies;
+create index vehicle_days on occupancies (vehicle_id, start_date) include (end_date, status, expires_at, id)
+  where occupies and vehicle_id is not null;
+
+-- The order of choice of the dynos that can run something, so that nobody walks past those that cannot: their dyno's breadth and name.
+alter table capabilities
+  add column breadth integer,
+  add column name text collate "C";
+update capabilities c set breadth = d.breadth, name = d.name from dynos d where d.id = c.dyno_id;
+create index capable_in_order on capabilities (test_type, drive_type, weight_class, breadth, name, dyno_id);
+
+create function put_in_order() returns trigger language plpgsql as $$
+begin
+  select d.breadth, d.name into new.breadth, new.name from dynos d where d.id = new.dyno_id;
+  return new;
+end $$;
+create trigger in_order before insert on capabilities for each row execute function put_in_order();
+
+create function keep_in_order() returns trigger language plpgsql as $$
+begin
+  update capabilities c set breadth = new.breadth, name = new.name where c.dyno_id = new.id;
+  return null;
+end $$;
+create trigger in_order after update of breadth, name on dynos for each row
+  when ((old.breadth, old.name) is distinct from (new.breadth, new.name)) execute function keep_in_order();
+
 -- The rule. Booking, moving, refusal and every report of what is free read these four functions and is_live(); PostgreSQL inlines them.
 -- p_except is an occupancy that is looked past: the one that is to be moved.
 
@@ -29,9 +57,9 @@ end;
 -- walks them in order of choice until one is; of "reason is null" it would expect one in two hundred, and look at all of them.
 create function why_not(d dynos, p_test text, p_drive text, p_weight text, p_start date, p_end date, p_at timestamptz, p_except bigint)
 returns table (free boolean, reason text, kind text, occupancy_id bigint, free_from date) language sql stable begin atomic
-  select u.reason is null and o.id is null,
+  select u.reason is null and o.free_from is null,
          coalesce(u.reason, case
-           when o.id is null then null
+           when o.free_from is null then null
            when o.end_date < p_start or o.start_date > p_end then 'turnaround'
            when o.kind = 'maintenance' then 'maintenance'
            when o.status = 'held' then 'held'
@@ -40,7 +68,8 @@ returns table (free boolean, reason text, kind text, occupancy_id bigint, free_f
          case when u.reason is null then o.id end,
          case when u.reason is null then o.free_from end
     from unfit(d, p_test, p_drive, p_weight, p_start, p_end) u
-    left join lateral in_the_way(d.id, p_start, p_end, d.turnaround_days, p_at, p_except) o on true
+    -- Whoever cannot anyway has no calendar to be looked into: a null ends the search at once.
+    left join lateral in_the_way(case when u.reason is null then d.id end, p_start, p_end, d.turnaround_days, p_at, p_except) o on true
   offset 0;
 end;
 
@@ -93,6 +122,36 @@ begin
   end loop;
   return null;
 end $$;
+
+-- The first day on which each dyno that could run a test is free for long enough, all of them in one look: between what takes a dyno
+-- until then there are gaps, and the first that is long enough is it. No row: no dyno is. p_dyno is the only one that will do, or null.
+create function first_free(p_dyno integer, p_test text, p_drive text, p_weight text, p_start date, p_days integer, p_until date,
+                           p_at timestamptz, p_except bigint)
+returns date language sql stable as $$
+  select min(g.day) from (
+    select greatest(d.first_day, o.free_from) as day, d.last_day, p_days + d.turnaround_days as days_needed,
+           lead(o.start_date, 1, 'infinity') over (partition by d.id order by o.start_date) as taken_from
+      from (
+        select x.id, x.turnaround_days, greatest(p_start, x.available_from) as first_day,
+               least(p_until, x.available_to - p_days + 1) as last_day
+          from dynos x
+         where (p_dyno is null or x.id = p_dyno) and x.enabled
+           and exists (select from capabilities c where c.dyno_id = x.id and c.test_type in (p_test, 'any')
+                          and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
+        offset 0) d
+     cross join lateral (
+       (select x.start_date, x.free_from from occupancies x
+         where x.dyno_id = d.id and x.occupies and is_live(x.status, x.expires_at, p_at) and x.id is distinct from p_except
+           and x.start_date <= d.first_day
+         order by x.start_date desc limit 1)
+       union all
+       (select x.start_date, x.free_from from occupancies x
+         where x.dyno_id = d.id and x.occupies and is_live(x.status, x.expires_at, p_at) and x.id is distinct from p_except
+           and x.start_date > d.first_day and x.start_date < d.last_day + p_days + d.turnaround_days)
+       union all
+       select date '-infinity', date '-infinity') o) g
+   where g.day <= g.last_day and g.day + g.days_needed <= g.taken_from
+$$;
 
 -- The first days of the next windows in which both a dyno and a vehicle are free, at most p_count: one for each time that something
 -- lies between. Without a vehicle, the dyno alone.
@@ -184,45 +243,80 @@ create or replace function sweep(p_keys_older_than interval) returns table (laps
 $$;
 
 -- One dyno for a test: the earliest day, then the least capable, then the first by name; or p_dyno and no other. Gives it and the day,
--- its row locked unless somebody else has it locked; or no dyno, and the reasons of each for first_day, the first on which the vehicle
--- is free. again: what was seen does not go together, look again.
+-- its row locked unless somebody else has it locked; or no dyno, and of first_day, the first on which the vehicle is free, the reasons
+-- of each, what kept most of the capable ones, and whether somebody else's days kept any. again: what was seen does not go together.
 create function choose(p_dyno integer, p_vehicle integer, p_drive text, p_weight text, p_test text, p_start date, p_days integer,
                        p_until date, p_except bigint,
                        out dyno_id integer, out dyno_name text, out turnaround_days smallint, out day date, out first_day date,
-                       out rejected jsonb, out again boolean)
+                       out rejected jsonb, out mostly text, out conflicting boolean, out again boolean)
 language plpgsql as $$
 #variable_conflict use_column
-declare at timestamptz; next_day date; listed jsonb;
+declare at timestamptz; next_day date; candidate integer;
 begin
   again := false;
   day := p_start;
   loop
     at := clock_timestamp();
-    day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
-    exit when day is null;
+    if day > p_until or exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except)) then
+      day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
+      exit when day is null;
+    end if;
     first_day := coalesce(first_day, day);
 
-    -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
-    select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-      from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w
-     where w.free and (p_dyno is null or x.id = p_dyno) order by x.breadth, x.name limit 1 for no key update of x skip locked;
-    exit when found;
-    select min(case when w.free then day
-                    when w.reason not in ('disabled', 'not_capable') and coalesce(w.free_from, day) <= p_until
-                    then dyno_free_from(x, coalesce(w.free_from, day), p_days, p_until, at, p_except) end),
-           jsonb_agg(rejection_json(x.id, x.name, w.reason, w.kind, w.occupancy_id, w.free_from) order by x.name)
-      into next_day, listed
-      from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w
-     where x.id = p_dyno or p_dyno is null and x.retired_at is null;
-    if day = first_day and next_day is distinct from day then rejected := listed; end if;
+    select f.dyno_id into candidate
+      from unnest(array[p_test, 'any']) t, unnest(array[p_drive, 'any']) r, unnest(array[p_weight, 'any']) k
+     cross join lateral (
+       select c.dyno_id, c.breadth, c.name from capabilities c join dynos x on x.id = c.dyno_id
+        where c.test_type = t and c.drive_type = r and c.weight_class = k and (p_dyno is null or c.dyno_id = p_dyno)
+          and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+        order by c.breadth, c.name limit 1) f
+     order by f.breadth, f.name limit 1;
+    if candidate is not null then
+      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+        from dynos x where x.id = candidate for no key update skip locked;
+      exit when found;
+      -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
+      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+        from dynos x
+       where (p_dyno is null or x.id = p_dyno)
+         and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+       order by x.breadth, x.name limit 1 for no key update of x skip locked;
+      exit when found;
+      -- Free, but somebody holds its row. No lock here: waiting for a second dyno while holding a first would deadlock.
+      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+        from dynos x
+       where (p_dyno is null or x.id = p_dyno)
+         and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+       order by x.breadth, x.name limit 1;
+      again := not found;
+      exit;
+    end if;
+
+    next_day := first_free(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
+    if day = first_day then
+      with looked as materialized (
+        select x.id, x.name, w.reason, w.kind, w.occupancy_id, w.free_from, array_position(array['booked', 'held', 'turnaround',
+                 'maintenance', 'outside_availability', 'disabled'], w.reason) as rank
+          from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w
+         where x.id = p_dyno or p_dyno is null and x.retired_at is null
+      ), capable as (
+        select l.reason, l.rank, count(*) as dynos from looked l
+         where l.rank <= 5
+            or l.reason = 'disabled' and exists (select from capabilities c where c.dyno_id = l.id and c.test_type in (p_test, 'any')
+                                                    and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
+         group by 1, 2
+      )
+      select (select jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name) from looked l),
+             coalesce((select c.reason from capable c order by c.dynos desc, c.rank limit 1), 'not_capable'),
+             exists (select from capable c where c.rank <= 4)
+        into rejected, mostly, conflicting;
+    end if;
     exit when next_day is null;
-    if next_day > day then day := next_day; continue; end if;
-    -- Free, but somebody holds its row. No lock here: waiting for a second dyno while holding a first would deadlock.
-    select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-      from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w
-     where w.free and (p_dyno is null or x.id = p_dyno) order by x.breadth, x.name limit 1;
-    again := not found;
-    exit;
+    if next_day = day then                                        -- cancelled since it was looked for
+      again := true;
+      exit;
+    end if;
+    day := next_day;
   end loop;
 end $$;
 
@@ -232,18 +326,23 @@ end $$;
 -- bad_window, vehicle_not_found, vehicle_retired, dyno_not_found, vehicle_already_allocated, no_dyno_available, contended.
 -- Every attempt takes a fresh snapshot; the exclusion constraints have the last word. An attempt that was outrun, or that saw
 -- two things that do not go together, begins again from the day that was asked for.
+--
+-- Plans are kept for as long as a session, and a table that was small when one was made would be read from end to end for ever.
 create function book(
   p_owner text, p_route text, p_key text, p_hash bytea, p_dyno integer, p_vehicle integer, p_vin text, p_test text, p_start date,
   p_days integer, p_max_shift integer, p_hold interval, p_work jsonb, p_dry boolean, p_zone text, p_horizon_days integer,
   p_max_days integer)
-returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
+returns jsonb language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off as $$
 declare
-  answer jsonb := remembered_answer(p_owner, p_route, p_key, p_hash);
+  answer jsonb;
   today date := (clock_timestamp() at time zone p_zone)::date;
   until date := least(p_start + p_max_shift, today + p_horizon_days - p_days + 1);   -- the last day worth trying
   v vehicles; o occupancies; c record; in_its_way jsonb;
 begin
-  if answer is not null then return answer; end if;
+  if p_key is not null then
+    answer := remembered_answer(p_owner, p_route, p_key, p_hash);
+    if answer is not null then return answer; end if;
+  end if;
   if p_days not between 1 and p_max_days or p_start < today or p_start > until then
     return jsonb_build_object('outcome', 'bad_window', 'today', today);
   end if;
@@ -252,11 +351,15 @@ begin
   end if;
 
   for attempts in 1 .. 64 loop
-    select * into v from vehicles x where x.id = p_vehicle or x.vin = p_vin;
+    if p_vehicle is not null then
+      select * into v from vehicles x where x.id = p_vehicle;
+    else
+      select * into v from vehicles x where x.vin = p_vin;
+    end if;
     if not found then return jsonb_build_object('outcome', 'vehicle_not_found'); end if;
     if v.retired_at is not null then return jsonb_build_object('outcome', 'vehicle_retired', 'vin', v.vin); end if;
 
-    select * into c from choose(p_dyno, v.id, v.drive_type, v.weight_class, p_test, p_start, p_days, until, null);
+    c := choose(p_dyno, v.id, v.drive_type, v.weight_class, p_test, p_start, p_days, until, null);
     continue when c.again;
     if c.dyno_id is null then
       if c.first_day is null then
@@ -271,27 +374,24 @@ begin
       end if;
       if not p_dry then
         insert into refusals (actor, vehicle_id, test_type, drive_type, weight_class, start_date, days_to_complete, reason, conflicting)
-        select p_owner, v.id, p_test, v.drive_type, v.weight_class, p_start, p_days,
-               case when c.first_day is null then 'vehicle_already_allocated' else why.reason end,
-               c.first_day is null or why.conflicting
-          from why_refused(coalesce(c.rejected, '[]'), p_test, v.drive_type, v.weight_class) why;
+        values (p_owner, v.id, p_test, v.drive_type, v.weight_class, p_start, p_days,
+                coalesce(c.mostly, 'vehicle_already_allocated'), coalesce(c.conflicting, true));
       end if;
       return answer;
     end if;
 
-    o := jsonb_populate_record(null::occupancies, jsonb_build_object('work', p_work));
-    o.kind := 'allocation'; o.dyno_id := c.dyno_id; o.vehicle_id := v.id; o.test_type := p_test;
-    o.start_date := c.day; o.end_date := c.day + p_days - 1; o.turnaround_days := c.turnaround_days;
-    o.shift_days := c.day - p_start; o.booked_by := p_owner;
-    o.status := case when p_hold is null then 'scheduled' else 'held' end;
     if p_dry then
+      o := jsonb_populate_record(null::occupancies, jsonb_build_object(
+        'dyno_id', c.dyno_id, 'vehicle_id', v.id, 'test_type', p_test, 'start_date', c.day, 'end_date', c.day + p_days - 1, 'work', p_work,
+        'shift_days', c.day - p_start, 'booked_by', p_owner, 'status', case when p_hold is null then 'scheduled' else 'held' end));
       return jsonb_build_object('outcome', 'would_book', 'allocation', allocation_json(o, c.dyno_name, v.vin));
     end if;
 
     insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, status, expires_at,
                              booked_by, committed_at, work)
-      values ('allocation', o.dyno_id, o.vehicle_id, o.test_type, o.start_date, o.end_date, o.turnaround_days, o.shift_days, o.status,
-              clock_timestamp() + p_hold, o.booked_by, case when p_hold is not null then timestamptz 'infinity' end, p_work)
+      values ('allocation', c.dyno_id, v.id, p_test, c.day, c.day + p_days - 1, c.turnaround_days, c.day - p_start,
+              case when p_hold is null then 'scheduled' else 'held' end, clock_timestamp() + p_hold, p_owner,
+              case when p_hold is not null then timestamptz 'infinity' end, p_work)
       on conflict do nothing returning * into o;
     if not found then                                             -- somebody was faster, or a hold ran out and nobody said so
       perform lapse(c.dyno_id, v.id, c.day, c.day + p_days + c.turnaround_days, clock_timestamp());
@@ -309,7 +409,7 @@ begin
     answer := jsonb_build_object('outcome', 'booked', 'allocation', allocation_json(o, c.dyno_name, v.vin));
     insert into history (occupancy_id, action, actor, after)
       values (o.id, case when p_hold is null then 'book' else 'hold' end, p_owner, answer -> 'allocation');
-    perform remember_answer(p_owner, p_route, p_key, p_hash, answer);
+    if p_key is not null then perform remember_answer(p_owner, p_route, p_key, p_hash, answer); end if;
     return answer;
   end loop;
   return jsonb_build_object('outcome', 'contended');
