@@ -425,7 +425,7 @@ returns jsonb language plpgsql security definer set search_path = public, pg_tem
 declare
   moves boolean := p_changes ?| array['dyno_id', 'start_date', 'end_date', 'days_to_complete'];
   today date := (clock_timestamp() at time zone p_zone)::date;
-  at timestamptz; was occupancies; wanted occupancies; d dynos; v vehicles; o occupancies; w record;
+  at timestamptz; was occupancies; wanted occupancies; d dynos; v vehicles; o occupancies; w record; in_its_way jsonb;
 begin
   if moves then perform plan_alone(); end if;
   select * into was from occupancies x where x.id = p_id and x.kind = 'allocation' for no key update;
@@ -477,14 +477,17 @@ begin
   select * into d from dynos x where x.id = wanted.dyno_id;
   if not found then return jsonb_build_object('outcome', 'dyno_not_found'); end if;
   if wanted.dyno_id <> was.dyno_id then wanted.turnaround_days := d.turnaround_days; end if;
+  d.turnaround_days := wanted.turnaround_days;                    -- whatever its dyno's is now, it keeps the one it was made with
   wanted.version := was.version + 1;
   for attempts in 1 .. 64 loop
     at := clock_timestamp();
     -- What only lets go of days asks nobody.
     if wanted.dyno_id <> was.dyno_id or wanted.start_date < was.start_date or wanted.end_date > was.end_date then
-      select * into o from vehicle_in_the_way(v.id, wanted.start_date, wanted.end_date, at, p_id);
-      if found then
-        return jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', jsonb_build_array(obstacle_json(o)), 'vin', v.vin);
+      select jsonb_agg(obstacle_json(x) order by x.start_date) into in_its_way from occupancies x
+       where x.vehicle_id = v.id and x.id <> p_id and x.occupies and is_live(x.status, x.expires_at, at)
+         and x.start_date <= wanted.end_date and x.end_date >= wanted.start_date;
+      if in_its_way is not null then
+        return jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', in_its_way, 'vin', v.vin);
       end if;
       select * into w from why_not(d, was.test_type, v.drive_type, v.weight_class, wanted.start_date, wanted.end_date, at, p_id);
       if not w.free then
@@ -570,7 +573,9 @@ begin
         end if;
         if c.dyno_id is null then
           stuck := stuck || (obstacle_json(o) || jsonb_strip_nulls(jsonb_build_object(
-            'reason', case when c.first_day is null then 'vehicle_already_allocated' else 'no_dyno_available' end, 'rejected', c.rejected)));
+            'reason', case when c.first_day is null then 'vehicle_already_allocated' else 'no_dyno_available' end,
+            'rejected', (select jsonb_agg(case when r -> 'window_id' = to_jsonb(closed.id) then r - 'window_id' else r end order by n)
+                           from jsonb_array_elements(c.rejected) with ordinality r (r, n)))));  -- that window will not have been
           continue;
         end if;
         perform lapse(c.dyno_id, v.id, c.day, c.day + (o.end_date - o.start_date) + 1 + c.turnaround_days, clock_timestamp());
