@@ -6,7 +6,7 @@ import pytest
 from dyno.paging import Page, cursor
 from functions.allocations import handler as door
 from tests.functions.conftest import Call, Caller
-from tests.lab import MONDAY, TODAY, TUESDAY, Lab
+from tests.lab import FRIDAY, MONDAY, THURSDAY, TODAY, TUESDAY, WEDNESDAY, Lab
 
 AUTO = {
     "vin": "9ZZ0TEST0VD000001",
@@ -247,6 +247,31 @@ def test_the_longest_cursor_of_the_conflicts_is_taken(call: Call) -> None:
     said = call(door, "GET", "/allocations/conflicts", query={"cursor": cursor((2**63 - 1, 2**63 - 1, 1))})
 
     assert (said.status, said.body["items"]) == (200, [])
+
+
+@pytest.mark.own_database
+def test_an_overlap_that_the_constraints_no_longer_keep_out_is_listed(call: Call, lab: Lab) -> None:
+    first, second = lab.sql("select id from dynos"), lab.dyno("Cell 4")
+    vehicles = [lab.vehicle(vin) for vin in ("A", "B", "C")]
+    lab.sql("alter table occupancies drop constraint dyno_once, drop constraint vehicle_once")
+    long = lab.occupy(first, vehicles[0], MONDAY, end_date=WEDNESDAY, turnaround_days=1)
+    inside = lab.occupy(first, vehicles[1], TUESDAY)
+    behind = lab.occupy(first, vehicles[2], THURSDAY)
+    elsewhere = lab.occupy(second, vehicles[2], THURSDAY)
+    window = lab.maintenance(second, THURSDAY)
+    lab.occupy(second, vehicles[1], FRIDAY)
+    lab.occupy(second, vehicles[0], MONDAY, status="cancelled", cancelled_at="2026-01-01")
+    lab.occupy(second, vehicles[1], TUESDAY, status="held", expires_at="2020-01-01")
+
+    said = call(door, "GET", "/allocations/conflicts")
+
+    assert said.status == 200
+    assert [tuple(pair.values()) for pair in said.body["items"]] == [
+        (first, None, long, inside, str(TUESDAY), str(TUESDAY)),
+        (first, None, long, behind, str(THURSDAY), str(WEDNESDAY)),
+        (None, vehicles[2], behind, elsewhere, str(THURSDAY), str(THURSDAY)),
+        (second, None, elsewhere, window, str(THURSDAY), str(THURSDAY)),
+    ]
 
 
 def test_me_says_who_is_asking(call: Call) -> None:
