@@ -364,7 +364,7 @@ class Asked:
 
     def _see(self, ask: See) -> Answer:
         first, last = self.day(ask.window.first), self.day(ask.window.last)
-        seen = availability.get_schedule(self.over, ask.dyno_id, first or self.today, last or self.today)
+        seen = availability.get_schedule(self.over, ask.dyno_id, first, last, today=self.today)
         names = ("allocation_id", "window_id", "start_date", "end_date", "free_from", "status")
         shown = [each.model_dump() for each in seen.items]
         return {

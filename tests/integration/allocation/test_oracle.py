@@ -49,22 +49,25 @@ FAULTS = {
     "the last day of a vehicle": ("vehicle_in_the_way", "o.end_date >= p_start", "o.end_date > p_start"),
     "the day behind a vehicle's booking": ("vehicle_free_from", "busy_until + 1", "busy_until + 2"),
     "the day behind a dyno's": ("dyno_free_from", "day := next_day", "day := next_day + 1"),
-    "the least capable": ("choose", "order by x.breadth, x.name limit 1 for", "order by x.name limit 1 for"),
+    "the day on which a gap begins": ("first_free", "greatest(d.first_day, o.free_from)", "d.first_day"),
+    "a gap that is just long enough": ("first_free", "<= g.taken_from", "< g.taken_from"),
+    "the turnaround in a gap": ("first_free", "p_days + d.turnaround_days as", "p_days as"),
+    "the least capable": ("choose", "order by c.breadth, c.name limit 1", "order by c.name limit 1"),
     "the name among the alike": (
         "choose",
-        "order by x.breadth, x.name limit 1 for",
-        "order by x.breadth, x.name desc limit 1 for",
+        "order by c.breadth, c.name limit 1",
+        "order by c.breadth, c.name desc limit 1",
     ),
 }
 
 
 def planted(function: str, right: str, wrong: str) -> str:
-    """A function as it was written last, with a fault."""
+    """A function as it was written last with that in it, with a fault."""
     body = rf"^create (?:or replace )?function {function}\(.*?(?=^(?:create|alter|drop|grant|revoke|--)|\Z)"
     every: list[str] = []
     for sheet in SHEETS:
         every += re.findall(body, sheet.read_text(), re.DOTALL | re.MULTILINE)
-    last = every[-1]
+    last = [each for each in every if right in each][-1]
     assert last.count(right) == 1
     return last.replace("create function", "create or replace function").replace(right, wrong)
 
