@@ -44,6 +44,8 @@ _BOOK = text(
     " as answer"
 ).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
 _BOOKED = _BOOK.columns(answer=JSONB)
+MOST_LAPSES = 64
+"""How often a booking goes on looking behind holds that ran out; each time there are fewer of them."""
 
 
 def digest(request: BaseModel) -> bytes:
@@ -61,7 +63,7 @@ def book(
     terms: Terms,
 ) -> Placement:
     """
-    Choose and book, or say why not, in one statement that is its own transaction.
+    Choose and book, or say why not, in one statement that is its own transaction; another where holds are to lapse.
 
     Args:
         connection: In autocommit.
@@ -69,29 +71,30 @@ def book(
         owner: The caller's sub.
         key: The caller's Idempotency-Key on this route, if any; a dry run keeps none.
     """
-    answer = connection.execute(
-        _BOOKED,
-        {
-            "owner": owner,
-            "route": route,
-            "key": None if request.dry_run else key,
-            "body_hash": digest(request),
-            "dyno_id": dyno_id,
-            "vehicle_id": request.vehicle_id,
-            "vin": request.vin,
-            "test_type": request.test_type,
-            "start_date": request.start_date,
-            "days": request.days,
-            "max_shift": request.shift_limit_days,
-            "hold_minutes": request.hold_minutes,
-            "work": request.work.model_dump() if request.work else None,
-            "dry_run": request.dry_run,
-            "time_zone": terms.time_zone,
-            "horizon_days": terms.horizon_days,
-            "max_days": terms.max_days,
-        },
-    ).scalar_one()
-    return Placement.model_validate(answer)
+    wanted = {
+        "owner": owner,
+        "route": route,
+        "key": None if request.dry_run else key,
+        "body_hash": digest(request),
+        "dyno_id": dyno_id,
+        "vehicle_id": request.vehicle_id,
+        "vin": request.vin,
+        "test_type": request.test_type,
+        "start_date": request.start_date,
+        "days": request.days,
+        "max_shift": request.shift_limit_days,
+        "hold_minutes": request.hold_minutes,
+        "work": request.work.model_dump() if request.work else None,
+        "dry_run": request.dry_run,
+        "time_zone": terms.time_zone,
+        "horizon_days": terms.horizon_days,
+        "max_days": terms.max_days,
+    }
+    for _ in range(MOST_LAPSES):
+        answer = connection.execute(_BOOKED, wanted).scalar_one()
+        if answer["outcome"] != "lapsed":
+            return Placement.model_validate(answer)
+    return Placement(outcome="contended")
 
 
 def cancel(connection: Connection, allocation_id: int, actor: str, *, anybodys: bool) -> Placement:

@@ -251,7 +251,7 @@ create function choose(p_dyno integer, p_vehicle integer, p_drive text, p_weight
                        out rejected jsonb, out mostly text, out conflicting boolean, out again boolean)
 language plpgsql as $$
 #variable_conflict use_column
-declare at timestamptz; next_day date; candidate integer;
+declare at timestamptz; next_day date; candidate integer; seen_version integer;
 begin
   again := false;
   day := p_start;
@@ -263,31 +263,36 @@ begin
     end if;
     first_day := coalesce(first_day, day);
 
-    select f.dyno_id into candidate
+    select f.dyno_id, f.version into candidate, seen_version
       from unnest(array[p_test, 'any']) t, unnest(array[p_drive, 'any']) r, unnest(array[p_weight, 'any']) k
      cross join lateral (
-       select c.dyno_id, c.breadth, c.name from capabilities c join dynos x on x.id = c.dyno_id
+       select c.dyno_id, x.version, c.breadth, c.name from capabilities c join dynos x on x.id = c.dyno_id
         where c.test_type = t and c.drive_type = r and c.weight_class = k and (p_dyno is null or c.dyno_id = p_dyno)
           and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
         order by c.breadth, c.name limit 1) f
      order by f.breadth, f.name limit 1;
     if candidate is not null then
       select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-        from dynos x where x.id = candidate for no key update skip locked;
+        from dynos x where x.id = candidate and x.version = seen_version for no key update skip locked;
       exit when found;
       -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
-      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-        from dynos x
+      select x.id into candidate from dynos x
        where (p_dyno is null or x.id = p_dyno)
          and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
        order by x.breadth, x.name limit 1 for no key update of x skip locked;
-      exit when found;
-      -- Free, but somebody holds its row. No lock here: waiting for a second dyno while holding a first would deadlock.
+      if not found then
+        -- Free, but somebody is booking it: let the constraint decide. Two dynos are never waited for in turn, but for who changes one,
+        -- who waits for nobody any more.
+        select x.id into candidate from dynos x
+         where (p_dyno is null or x.id = p_dyno)
+           and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+         order by x.breadth, x.name limit 1;
+        perform from dynos x where x.id = candidate for key share;
+      end if;
+      -- It stays as it is from here on. What was seen of it is older than that.
       select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-        from dynos x
-       where (p_dyno is null or x.id = p_dyno)
-         and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
-       order by x.breadth, x.name limit 1;
+        from dynos x cross join lateral unfit(x, p_test, p_drive, p_weight, day, day + p_days - 1) u
+       where x.id = candidate and u.reason is null;
       again := not found;
       exit;
     end if;
@@ -323,7 +328,8 @@ end $$;
 -- Book a vehicle, onto p_dyno or the dyno of choice: one call, one transaction, at most one booking. With p_hold, held for so long.
 --
 -- Gives {"outcome": …}: booked and would_book with the allocation (replayed: true if the key had done it before), or key_reused,
--- bad_window, vehicle_not_found, vehicle_retired, dyno_not_found, vehicle_already_allocated, no_dyno_available, contended.
+-- bad_window, vehicle_not_found, vehicle_retired, dyno_not_found, vehicle_already_allocated, no_dyno_available, contended; or lapsed:
+-- holds that ran out were in the way and are not any more, ask again.
 -- Every attempt takes a fresh snapshot; the exclusion constraints have the last word. An attempt that was outrun, or that saw
 -- two things that do not go together, begins again from the day that was asked for.
 --
@@ -332,7 +338,8 @@ create function book(
   p_owner text, p_route text, p_key text, p_hash bytea, p_dyno integer, p_vehicle integer, p_vin text, p_test text, p_start date,
   p_days integer, p_max_shift integer, p_hold interval, p_work jsonb, p_dry boolean, p_zone text, p_horizon_days integer,
   p_max_days integer)
-returns jsonb language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off as $$
+returns jsonb language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan as $$
 declare
   answer jsonb;
   today date := (clock_timestamp() at time zone p_zone)::date;
@@ -387,6 +394,10 @@ begin
       return jsonb_build_object('outcome', 'would_book', 'allocation', allocation_json(o, c.dyno_name, v.vin));
     end if;
 
+    -- As its dyno, the vehicle stays as it is from here on; if it changed since it was looked at, all is looked at again. Before the
+    -- insert: what is inserted and taken back stays in the way of others until all is over, and so does whoever is waited for meanwhile.
+    perform from vehicles x where x.id = v.id and x.version = v.version for key share;
+    continue when not found;
     insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, status, expires_at,
                              booked_by, committed_at, work)
       values ('allocation', c.dyno_id, v.id, p_test, c.day, c.day + p_days - 1, c.turnaround_days, c.day - p_start,
@@ -394,15 +405,10 @@ begin
               case when p_hold is not null then timestamptz 'infinity' end, p_work)
       on conflict do nothing returning * into o;
     if not found then                                             -- somebody was faster, or a hold ran out and nobody said so
-      perform lapse(c.dyno_id, v.id, c.day, c.day + p_days + c.turnaround_days, clock_timestamp());
-      continue;
-    end if;
-    -- The insert's foreign keys now keep dyno and vehicle as they are; if one changed since it was looked at, all is looked at again.
-    perform from dynos x join vehicles y on y.id = v.id
-       cross join lateral unfit(x, p_test, y.drive_type, y.weight_class, o.start_date, o.end_date) u
-     where x.id = o.dyno_id and x.turnaround_days = o.turnaround_days and u.reason is null and y.retired_at is null;
-    if not found then
-      delete from occupancies x where x.id = o.id;
+      -- What lapses is committed first: who moves something onto those days waits for it, and is not to be waited for.
+      if lapse(c.dyno_id, v.id, c.day, c.day + p_days + c.turnaround_days, clock_timestamp()) > 0 then
+        return jsonb_build_object('outcome', 'lapsed');
+      end if;
       continue;
     end if;
 
