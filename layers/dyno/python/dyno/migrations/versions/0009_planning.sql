@@ -127,8 +127,9 @@ end $$;
 -- until then there are gaps, and the first that is long enough is it. No row: no dyno is. p_dyno is the only one that will do, or null.
 create function first_free(p_dyno integer, p_test text, p_drive text, p_weight text, p_start date, p_days integer, p_until date,
                            p_at timestamptz, p_except bigint)
-returns date language sql stable as $$
-  select min(g.day) from (
+returns date language plpgsql stable as $$
+begin
+  return (select min(g.day) from (
     select greatest(d.first_day, o.free_from) as day, d.last_day, p_days + d.turnaround_days as days_needed,
            lead(o.start_date, 1, 'infinity') over (partition by d.id order by o.start_date) as taken_from
       from (
@@ -150,8 +151,8 @@ returns date language sql stable as $$
            and x.start_date > d.first_day and x.start_date < d.last_day + p_days + d.turnaround_days)
        union all
        select date '-infinity', date '-infinity') o) g
-   where g.day <= g.last_day and g.day + g.days_needed <= g.taken_from
-$$;
+   where g.day <= g.last_day and g.day + g.days_needed <= g.taken_from);
+end $$;
 
 -- The first days of the next windows in which both a dyno and a vehicle are free, at most p_count: one for each time that something
 -- lies between. Without a vehicle, the dyno alone.
@@ -209,12 +210,22 @@ create function obstacle_json(o occupancies) returns jsonb language sql stable
     'window_id', case when o.kind = 'maintenance' then o.id end, 'dyno_id', o.dyno_id, 'start_date', o.start_date,
     'end_date', o.end_date, 'status', o.status, 'vin', (select v.vin from vehicles v where v.id = o.vehicle_id)));
 
--- And of a dyno that cannot take a window.
+-- And of a dyno that cannot take a window; what is null in it is left out by whoever asks.
 create function rejection_json(p_dyno integer, p_name text, p_reason text, p_kind text, p_occupancy bigint, p_free_from date)
 returns jsonb language sql immutable
-  return jsonb_strip_nulls(jsonb_build_object('dyno_id', p_dyno, 'dyno_name', p_name, 'reason', p_reason,
+  return jsonb_build_object('dyno_id', p_dyno, 'dyno_name', p_name, 'reason', p_reason,
     'allocation_id', case when p_kind = 'allocation' then p_occupancy end,
-    'window_id', case when p_kind = 'maintenance' then p_occupancy end, 'free_from', p_free_from));
+    'window_id', case when p_kind = 'maintenance' then p_occupancy end, 'free_from', p_free_from);
+
+-- As before, but its plan is kept.
+create or replace function remember_answer(p_owner text, p_route text, p_key text, p_hash bytea, p_answer jsonb) returns void
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  insert into idempotency_keys as i (owner, route, key, body_hash, answer)
+  select p_owner, p_route, p_key, p_hash, p_answer where p_key is not null
+      on conflict (owner, route, key) do update
+     set body_hash = excluded.body_hash, answer = excluded.answer, created_at = excluded.created_at;
+end $$;
 
 -- Holds that ran out and lie where somebody wants to go, or all there are. One that somebody is changing now is passed over.
 create function lapse(p_dyno integer, p_vehicle integer, p_start date, p_until date, p_at timestamptz) returns bigint
@@ -263,14 +274,23 @@ begin
     end if;
     first_day := coalesce(first_day, day);
 
-    select f.dyno_id, f.version into candidate, seen_version
-      from unnest(array[p_test, 'any']) t, unnest(array[p_drive, 'any']) r, unnest(array[p_weight, 'any']) k
-     cross join lateral (
-       select c.dyno_id, x.version, c.breadth, c.name from capabilities c join dynos x on x.id = c.dyno_id
-        where c.test_type = t and c.drive_type = r and c.weight_class = k and (p_dyno is null or c.dyno_id = p_dyno)
-          and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
-        order by c.breadth, c.name limit 1) f
-     order by f.breadth, f.name limit 1;
+    if p_dyno is null then
+      select f.dyno_id, f.version into candidate, seen_version
+        from unnest(array[p_test, 'any']) t, unnest(array[p_drive, 'any']) r, unnest(array[p_weight, 'any']) k
+       cross join lateral (
+         select c.dyno_id, x.version, c.breadth, c.name from capabilities c
+          cross join lateral (                                    -- one by one, in order, until one is free
+            select x.version from dynos x
+             where x.id = c.dyno_id
+               and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+            offset 0) x
+          where c.test_type = t and c.drive_type = r and c.weight_class = k
+          order by c.breadth, c.name limit 1) f
+       order by f.breadth, f.name limit 1;
+    else
+      select x.id, x.version into candidate, seen_version from dynos x
+       where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w);
+    end if;
     if candidate is not null then
       select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
         from dynos x where x.id = candidate and x.version = seen_version for no key update skip locked;
@@ -298,24 +318,6 @@ begin
     end if;
 
     next_day := first_free(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
-    if day = first_day then
-      with looked as materialized (
-        select x.id, x.name, w.reason, w.kind, w.occupancy_id, w.free_from, array_position(array['booked', 'held', 'turnaround',
-                 'maintenance', 'outside_availability', 'disabled'], w.reason) as rank
-          from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w
-         where x.id = p_dyno or p_dyno is null and x.retired_at is null
-      ), capable as (
-        select l.reason, l.rank, count(*) as dynos from looked l
-         where l.rank <= 5
-            or l.reason = 'disabled' and exists (select from capabilities c where c.dyno_id = l.id and c.test_type in (p_test, 'any')
-                                                    and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
-         group by 1, 2
-      )
-      select (select jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name) from looked l),
-             coalesce((select c.reason from capable c order by c.dynos desc, c.rank limit 1), 'not_capable'),
-             exists (select from capable c where c.rank <= 4)
-        into rejected, mostly, conflicting;
-    end if;
     exit when next_day is null;
     if next_day = day then                                        -- cancelled since it was looked for
       again := true;
@@ -323,6 +325,27 @@ begin
     end if;
     day := next_day;
   end loop;
+  if dyno_id is not null or first_day is null or again then return; end if;
+
+  at := clock_timestamp();
+  with looked as materialized (
+    select x.id, x.name, w.reason, w.kind, w.occupancy_id, w.free_from, array_position(array['booked', 'held', 'turnaround',
+             'maintenance', 'outside_availability', 'disabled'], w.reason) as rank
+      from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, first_day, first_day + p_days - 1, at, p_except) w
+     where x.id = p_dyno or p_dyno is null and x.retired_at is null
+  ), capable as (
+    select l.reason, l.rank, count(*) as dynos from looked l
+     where l.rank <= 5
+        or l.reason = 'disabled' and exists (select from capabilities c where c.dyno_id = l.id and c.test_type in (p_test, 'any')
+                                                and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
+     group by 1, 2
+  )
+  select jsonb_strip_nulls((
+           select jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name) from looked l)),
+         coalesce((select c.reason from capable c order by c.dynos desc, c.rank limit 1), 'not_capable'),
+         exists (select from capable c where c.rank <= 4),
+         exists (select from looked l where l.reason is null)     -- cancelled since
+    into rejected, mostly, conflicting, again;
 end $$;
 
 -- Book a vehicle, onto p_dyno or the dyno of choice: one call, one transaction, at most one booking. With p_hold, held for so long.
@@ -498,7 +521,8 @@ begin
       select * into w from why_not(d, was.test_type, v.drive_type, v.weight_class, wanted.start_date, wanted.end_date, at, p_id);
       if not w.free then
         return jsonb_build_object('outcome', 'no_dyno_available', 'vin', v.vin, 'start_date', wanted.start_date, 'end_date', wanted.end_date,
-          'rejected', jsonb_build_array(rejection_json(d.id, d.name, w.reason, w.kind, w.occupancy_id, w.free_from)));
+          'rejected', jsonb_strip_nulls(jsonb_build_array(
+            rejection_json(d.id, d.name, w.reason, w.kind, w.occupancy_id, w.free_from))));
       end if;
       perform lapse(d.id, v.id, wanted.start_date, wanted.end_date + 1 + d.turnaround_days, at);
     end if;
@@ -671,8 +695,9 @@ begin
                                  and o.start_date <= finish and o.end_date >= p_start), '[]'),
       'available', coalesce((select jsonb_agg(jsonb_build_object('dyno_id', l.id, 'dyno_name', l.name, 'breadth', l.breadth)
                                               order by l.breadth, l.name) from looked l where l.free), '[]'),
-      'rejected', coalesce((select jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name)
-                              from looked l where not l.free), '[]'),
+      'rejected', coalesce((
+        select jsonb_strip_nulls(jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name))
+          from looked l where not l.free), '[]'),
       'next', coalesce((select jsonb_agg(jsonb_build_object('dyno_id', n.id, 'dyno_name', n.name, 'start_date', n.day,
                                                             'end_date', n.day + p_days - 1) order by n.day, n.breadth, n.name)
                           from next n), '[]')));
