@@ -212,7 +212,7 @@ create function obstacle_json(o occupancies) returns jsonb language sql stable
 
 -- And of a dyno that cannot take a window; what is null in it is left out by whoever asks.
 create function rejection_json(p_dyno integer, p_name text, p_reason text, p_kind text, p_occupancy bigint, p_free_from date)
-returns jsonb language sql immutable
+returns jsonb language sql stable
   return jsonb_build_object('dyno_id', p_dyno, 'dyno_name', p_name, 'reason', p_reason,
     'allocation_id', case when p_kind = 'allocation' then p_occupancy end,
     'window_id', case when p_kind = 'maintenance' then p_occupancy end, 'free_from', p_free_from);
