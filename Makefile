@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lock check test fuzz bench docs
+.PHONY: help lock check test fuzz bench prove docs
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
@@ -44,6 +44,9 @@ fuzz: .venv/ready ## Ask the whole API whatever docs/openapi.json permits, and m
 
 bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation for one, ARGS="--strict"
 	@python -m tests.benchmarks $(ROW) $(ARGS)
+
+prove: .venv/ready ## Fight over the lab and judge its whole history: OPERATIONS=100000 SEED=7
+	@exec python -m tests.prove $(OPERATIONS:%=--operations %) $(SEED:%=--seed %)
 
 docs: .venv/ready ## Write what is derived: docs/openapi.json, the tables of docs/metrics.md, Grafana's dashboards
 	@python -m tests.openapi
