@@ -145,4 +145,7 @@ def labs(operations: int, seed: int) -> Iterator[tuple[Regime, int, int]]:
     order: list[Regime] = []
     for number in range(count):
         order = order or chance.sample(REGIMES, len(REGIMES))
-        yield order.pop(), chance.randrange(2**31), operations * (number + 1) // count - operations * number // count
+        regime = order.pop()
+        if number % 2:
+            regime = replace(regime, name=f"{regime.name}, slowly", dawdles=True)
+        yield regime, chance.randrange(2**31), operations * (number + 1) // count - operations * number // count

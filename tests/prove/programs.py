@@ -116,7 +116,7 @@ class Program:
         one = self._one("scheduled", "held")
         if one is None:
             return None
-        anywhere = self._today + timedelta(days=self._chance.randrange(self._regime.days + 20))
+        anywhere = self._today + timedelta(days=self._chance.randrange(2 * self._regime.days))
         changes: Json = {"start_date": str(anywhere)}
         if self._chance.random() < 0.5:
             changes["dyno_id"] = self._chance.randint(1, self._regime.dynos)

@@ -78,6 +78,7 @@ class Regime:
         days: The first days that are asked for are the next so many.
         vehicles: Those asked for; all but a few are in a lab for one vehicle.
         weights: How often each kind is asked for, beside HOW_OFTEN.
+        dawdles: Whether whoever writes waits a little, at times: more happens between two steps of one call.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Regime:
     vehicles: int
     days: int
     weights: Mapping[str, int] = field(default_factory=dict)
+    dawdles: bool = False
 
     def kinds(self) -> dict[str, int]:
         """How often each kind is asked for."""
@@ -97,7 +99,18 @@ REGIMES = (
     Regime("one vehicle", dynos=8, vehicles=2, days=12),
     Regime("displaced", dynos=8, vehicles=24, days=14, weights={"close": 6, "displace": 14, "reopen": 18, "move": 14}),
     Regime("holds", dynos=6, vehicles=20, days=8, weights={"hold": 40, "book": 15, "confirm": 15, "able": 6}),
+    Regime("lapses", dynos=4, vehicles=40, days=6, weights={"hold": 70, "move": 40, "displace": 12, "sweep": 0}),
 )
+
+_DAWDLING = """
+create function prove_dawdle() returns trigger language plpgsql as $$
+begin
+  if random() < 0.3 then perform pg_sleep(random() * 0.04); end if;
+  return new;
+end $$;
+create trigger prove_dawdle before insert or update on occupancies for each row execute function prove_dawdle();
+create trigger prove_dawdle after insert on history for each row execute function prove_dawdle();
+"""
 
 
 def vin(number: int) -> str:
@@ -107,7 +120,7 @@ def vin(number: int) -> str:
 
 def equip(connection: Connection, regime: Regime, chance: random.Random, today: date) -> None:
     """Fill an empty lab."""
-    connection.execute(text(_SCRATCH))
+    connection.exec_driver_sql(_SCRATCH + (_DAWDLING if regime.dawdles else ""))
     for number in range(regime.dynos):
         dyno_id = connection.execute(
             text(

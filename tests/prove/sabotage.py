@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from tests.prove.regimes import REGIMES, Regime
 
-CROWD, WIDE, ONE_VEHICLE, DISPLACED, HOLDS = REGIMES
+CROWD, WIDE, ONE_VEHICLE, DISPLACED, HOLDS, _LAPSES = REGIMES
 
 
 @dataclass(frozen=True)

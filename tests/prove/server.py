@@ -17,6 +17,8 @@ from dyno.bootstrap import OWNER, by_connection
 TEMPLATE = "prove_template"
 ALARMING = ("deadlock detected", "could not serialize", "PANIC", "was terminated by signal", "invalid page")
 
+GOES_ON = (" DETAIL:  ", " CONTEXT:  ", " STATEMENT:  ")
+
 
 class Server:
     """
@@ -24,7 +26,7 @@ class Server:
 
     Attributes:
         port: The same after each start.
-        alarms: Lines of its log that no server should write.
+        alarms: What no server should write into its log, each with what it says of it.
     """
 
     def __init__(self, family: Family, port: int) -> None:
@@ -73,7 +75,13 @@ class Server:
     def look(self) -> None:
         """Read on in its log."""
         lines = self._child.log.read_text(errors="replace").splitlines()
-        self.alarms += [line for line in lines[self._read :] if any(words in line for words in ALARMING)]
+        telling = False
+        for line in lines[self._read :]:
+            if any(words in line for words in ALARMING):
+                self.alarms.append(line)
+                telling = True
+            elif telling := telling and (line.startswith("\t") or any(words in line for words in GOES_ON)):
+                self.alarms[-1] += f"\n    {line.strip()}"
         self._read = len(lines)
 
 
