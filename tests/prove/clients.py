@@ -1,6 +1,7 @@
 """Clients that fight over a lab: threads of a few processes, each with a program and connections of its own."""
 
 import logging
+import math
 import os
 import random
 import time
@@ -80,7 +81,7 @@ class Client:
         self._chance = random.Random(f"{share.seed} {name}")
         self._program = Program(name, share.regime, self._chance, known, share.today)
         self._known = known
-        self._operations = share.operations // share.clients
+        self._operations = math.ceil(share.operations / share.clients)
         self._lines = _lines(share, name)
         self._calls: list[Call] = []
         self._keyed: list[Request] = []

@@ -1,5 +1,6 @@
 """A lab from its equipment to its verdict."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -107,13 +108,20 @@ class Arena:
             database,
             chance,
             lambda: self.done.value / operations,
-            [chance.uniform(0.2, 0.9) for _ in range(crashes)],
+            [chance.uniform(0.2, 0.6) for _ in range(crashes)],
         )
         began_at = time.monotonic()
         with trouble.going_on():
             shares = [
                 clients.Share(
-                    f"p{number}c", self.server.port, database, regime, seed, CLIENTS, operations // PROCESSES, today
+                    f"p{number}c",
+                    self.server.port,
+                    database,
+                    regime,
+                    seed,
+                    CLIENTS,
+                    math.ceil(operations / PROCESSES),
+                    today,
                 )
                 for number in range(PROCESSES)
             ]
@@ -135,7 +143,13 @@ def arena(server: Server) -> Iterator[Arena]:
     context = get_context("spawn")
     done = context.Value("i", 0)
     with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=clients.begin, initargs=(done,)) as pool:
-        yield Arena(server, pool, done)
+        try:
+            yield Arena(server, pool, done)
+        except BaseException:
+            # Whoever interrupts does not wait for the programs to end.
+            for process in list(pool._processes.values()):
+                process.terminate()
+            raise
 
 
 def labs(operations: int, seed: int) -> Iterator[tuple[Regime, int, int]]:

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
+from threading import Lock
 from typing import Any
 
 from tests.prove.history import Json, Request
@@ -14,26 +15,39 @@ DRY, STALE = 0.06, 0.05
 KEYED = {"book", "book_on", "hold", "close", "displace"}
 
 
-@dataclass
 class Known:
-    """What some clients have seen of the lab; old as it may be, they go by it."""
+    """What the clients of a process have seen of the lab; old as it may be, they go by it."""
 
-    allocations: dict[int, Json] = field(default_factory=dict)
-    windows: dict[int, Json] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._allocations: dict[int, Json] = {}
+        self._windows: dict[int, Json] = {}
+        self._lock = Lock()
+
+    def allocations(self) -> list[Json]:
+        """Those seen last."""
+        with self._lock:
+            return list(self._allocations.values())
+
+    def windows(self) -> list[Json]:
+        """Those seen last."""
+        with self._lock:
+            return list(self._windows.values())
 
     def see(self, shown: Json) -> None:
         """Remember an allocation or a window as it was told."""
         of, number = (
-            (self.windows, shown["window_id"]) if "window_id" in shown else (self.allocations, shown["allocation_id"])
+            (self._windows, shown["window_id"]) if "window_id" in shown else (self._allocations, shown["allocation_id"])
         )
-        of.pop(number, None)
-        of[number] = shown
-        while len(of) > MOST_KNOWN:
-            of.pop(next(iter(of)), None)
+        with self._lock:
+            of.pop(number, None)
+            of[number] = shown
+            if len(of) > MOST_KNOWN:
+                del of[next(iter(of))]
 
     def forget(self, allocation_id: int) -> None:
         """It is not as it was."""
-        self.allocations.pop(allocation_id, None)
+        with self._lock:
+            self._allocations.pop(allocation_id, None)
 
 
 class Program:
@@ -98,7 +112,7 @@ class Program:
 
     def _one(self, *statuses: str) -> Json | None:
         """An allocation, likely one that is in such a status."""
-        there = list(self._known.allocations.values())
+        there = self._known.allocations()
         likely = [each for each in there if each["status"] in statuses]
         if not there:
             return None
@@ -145,7 +159,7 @@ class Program:
 
     def _step(self) -> Json | None:
         now = str(self._today)
-        there = [each for each in self._known.allocations.values() if each["start_date"] <= now]
+        there = [each for each in self._known.allocations() if each["start_date"] <= now]
         ready = [each for each in there if each["status"] == "scheduled"]
         return self._change(self._chance.choice(ready), status="in_progress") if ready else None
 
@@ -168,7 +182,7 @@ class Program:
         }
 
     def _reopening(self) -> Json | None:
-        there = list(self._known.windows.values())
+        there = self._known.windows()
         return self._chance.choice(there) if there else None
 
     def _able(self) -> Json:

@@ -1,13 +1,15 @@
 """The smallest ways to break a lab's database, each of which the checker must find."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
 from tests.prove.regimes import REGIMES, Regime
 
 CROWD, WIDE, ONE_VEHICLE, DISPLACED, HOLDS, _LAPSES = REGIMES
+LATE = replace(HOLDS, dawdles=True, weights={"hold": 60, "confirm": 60, "sweep": 0})
+"""Many are held, and who holds comes late."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,25 @@ def rewritten(name: str, was: str, becomes: str) -> Callable[[Connection], None]
 
     def breaks(connection: Connection) -> None:
         definition = connection.execute(
-            text("select pg_get_functiondef(oid) from pg_proc where proname = :name order by pronargs desc limit 1"),
+            text(
+                "select pg_get_functiondef(oid) from pg_proc where proname = :name"
+                " and pronamespace = 'public'::regnamespace order by pronargs desc limit 1"
+            ),
             {"name": name},
         ).scalar_one()
         if was not in definition:
             raise ValueError(f"{name} does not say {was!r}; say what is to be broken as it is written now")
         connection.exec_driver_sql(definition.replace(was, becomes))
+
+    return breaks
+
+
+def in_haste(name: str, was: str, becomes: str) -> Callable[[Connection], None]:
+    """The same, where holds run out sooner than anybody can confirm them."""
+
+    def breaks(connection: Connection) -> None:
+        rewritten(name, was, becomes)(connection)
+        rewritten("make_interval", "00:00:00.1", "00:00:00.005")(connection)
 
     return breaks
 
@@ -98,7 +113,7 @@ SABOTAGES = (
     Sabotage(
         "a vehicle's constraint is dropped",
         "overlap",
-        ONE_VEHICLE,
+        replace(ONE_VEHICLE, dawdles=True),
         run("alter table occupancies drop constraint vehicle_once"),
     ),
     Sabotage("a commit is undone", "lost", WIDE, undone, 200),
@@ -107,6 +122,7 @@ SABOTAGES = (
         "lost",
         WIDE,
         forgetful,
+        3_000,
         crashes=True,
     ),
     Sabotage("a key is ignored", "keys", WIDE, rewritten("remembered_answer", "if not found then", "if true then")),
@@ -130,11 +146,16 @@ SABOTAGES = (
     Sabotage(
         "a hold is confirmed too late",
         "holds",
-        HOLDS,
-        rewritten("change_allocation", "was.expires_at <=", "false and was.expires_at <="),
+        LATE,
+        in_haste("change_allocation", "was.expires_at <=", "false and was.expires_at <="),
+        1_200,
     ),
     Sabotage(
-        "a hold that ran out keeps its days", "holds", HOLDS, rewritten("is_live", "expires_at > at", "at is not null")
+        "a hold that ran out keeps its days",
+        "holds",
+        LATE,
+        in_haste("is_live", "expires_at > at", "at is not null"),
+        1_200,
     ),
     Sabotage("a disabled dyno is booked", "rule", WIDE, rewritten("unfit", "(NOT (d).enabled)", "false")),
     Sabotage(

@@ -29,7 +29,7 @@ def test_nothing_is_booked_twice_and_nothing_acknowledged_is_lost(fights: Arena)
     runs = [fights.fight(*lab) for lab in labs(5_000, seed=1)]
 
     assert not any(went.findings for went in runs), "\n".join(map(said, runs))
-    assert sum(len(went.calls) for went in runs) > 4_900
+    assert sum(len(went.calls) for went in runs) >= 5_000
     assert {fault.what for went in runs for fault in went.faults} == {"kill", "crash"}
 
 
