@@ -162,7 +162,7 @@ SABOTAGES = (
         "a dry run books",
         "unasked",
         WIDE,
-        rewritten("book", "if p_dry then\n      return", "if false then\n      return"),
+        rewritten("book", "if p_dry then\n      o :=", "if false then\n      o :="),
     ),
     Sabotage(
         "a deadlock reaches a client",
