@@ -99,6 +99,12 @@ class Taken:
     def free_from(self) -> int:
         return self.window.last + self.turnaround_days + 1
 
+    def reason(self, window: Window) -> str:
+        """Why it keeps a window off its dyno."""
+        if not self.window.days() & window.days():
+            return "turnaround"
+        return "maintenance" if self.vehicle_id is None else "held" if self.status == "held" else "booked"
+
     def named(self) -> Answer:
         """By its id; not yet, of what has none."""
         kind = "window_id" if self.vehicle_id is None else "allocation_id"
@@ -237,10 +243,7 @@ class Rules:
         if not there:
             return None
         last = there[-1]
-        reason = "maintenance" if last.vehicle_id is None else "held" if last.status == "held" else "booked"
-        if not last.window.days() & window.days():
-            reason = "turnaround"
-        return about | {"reason": reason, "free_from": last.free_from} | last.named()
+        return about | {"reason": last.reason(window), "free_from": last.free_from} | last.named()
 
     def _on_dyno(self, dyno_id: int, days: set[int], but: Taken | None = None) -> list[Taken]:
         return [
@@ -369,10 +372,7 @@ class Rules:
             if each.vehicle_id is None or each.status not in {"held", "scheduled"}
         ]
         if not ask.displace:
-            stuck = [
-                self._obstacle(each) | {"reason": "maintenance" if each.vehicle_id is None else "booked"}
-                for each in there
-            ]
+            stuck = [self._obstacle(each) | {"reason": each.reason(ask.window)} for each in there]
         if stuck:
             return {"code": "maintenance_overlap", "in_the_way": stuck}
         self.taken = [each for each in self.taken if each not in there]
@@ -387,7 +387,8 @@ class Rules:
 
     def _displace(self, it: Taken, max_backup_days: int) -> Answer | None:
         vehicle, days = self._vehicle(it.vehicle_id), it.window.last - it.window.first + 1
-        windows = self._windows(max(it.window.first, 0), days, it.window.first + max_backup_days)
+        first = max(it.window.first, 0)
+        windows = self._windows(first, days, first + max_backup_days)
         found = self._search(vehicle, it.test_type or "", windows, [dyno for dyno in self.dynos if not dyno.retired])
         if found.dyno is None or found.first is None:
             busy = "vehicle_already_allocated" if found.first is None else "no_dyno_available"

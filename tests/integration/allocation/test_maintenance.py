@@ -88,7 +88,7 @@ def test_what_is_in_the_way_is_named_and_nothing_changes(lab: Lab) -> None:
         (each.get("allocation_id"), each.get("window_id"), each["reason"])
         for each in refused.value.details["in_the_way"]
     ] == [
-        (booked.allocation_id, None, "booked"),
+        (booked.allocation_id, None, "turnaround"),
         (None, window_id, "maintenance"),
     ]
     assert everything(lab) == before

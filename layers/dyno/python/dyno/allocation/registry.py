@@ -3,6 +3,7 @@
 from sqlalchemy import Engine
 
 from dyno.allocation import registry_store
+from dyno.allocation.answers import key_reused, no_such_dyno
 from dyno.allocation.registry_model import (
     CreatedDyno,
     CreatedVehicle,
@@ -21,9 +22,7 @@ from dyno.errors import (
     BookingsStranded,
     DynoError,
     DynoExists,
-    DynoNotFound,
     DynoRetired,
-    IdempotencyKeyReused,
     InvalidRequest,
     Stale,
     VehicleExists,
@@ -151,7 +150,7 @@ def get_dyno(over: Engine, dyno_id: int) -> Dyno:
     with autocommit(over) as connection:
         found = registry_store.dyno(connection, dyno_id)
     if found is None:
-        raise _no_such_dyno(dyno_id)
+        raise no_such_dyno(dyno_id)
     return found
 
 
@@ -182,7 +181,7 @@ def _vehicle_refusal(said: Said, vehicle_id: int = 0, version: int = 0) -> DynoE
 def _dyno_refusal(said: Said, dyno_id: int = 0, version: int = 0) -> DynoError:
     match said:
         case Said(outcome="not_found"):
-            return _no_such_dyno(dyno_id)
+            return no_such_dyno(dyno_id)
         case Said(outcome="stale", dyno=Dyno() as dyno):
             return _stale("dyno", dyno_id, dyno.version, version)
         case Said(outcome="exists", dyno=Dyno() as dyno):
@@ -200,7 +199,7 @@ def _dyno_refusal(said: Said, dyno_id: int = 0, version: int = 0) -> DynoError:
 def _refusal(said: Said, of: str) -> DynoError:
     match said.outcome:
         case "key_reused":
-            return IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
+            return key_reused()
         case "stranded":
             count = len(said.stranded)
             bookings = "a booking" if count == 1 else f"{count} bookings"
@@ -213,7 +212,3 @@ def _refusal(said: Said, of: str) -> DynoError:
 
 def _stale(kind: str, number: int, version: int, seen: int) -> Stale:
     return Stale(f"{kind} {number} is at version {version}, not {seen}; look at it again")
-
-
-def _no_such_dyno(dyno_id: int) -> DynoNotFound:
-    return DynoNotFound(f"no dyno has the id {dyno_id}")

@@ -577,7 +577,11 @@ begin
          and y.start_date < p_end + 1 + d.turnaround_days and y.free_from > p_start
        order by y.id for no key update) x;
     select jsonb_agg(obstacle_json(x) || jsonb_build_object('reason',
-             case when x.kind = 'maintenance' then 'maintenance' when not p_displace then 'booked' else x.status end) order by x.start_date)
+             case when p_displace and x.kind = 'allocation' then x.status
+                  when not p_displace and (x.end_date < p_start or x.start_date > p_end) then 'turnaround'
+                  when x.kind = 'maintenance' then 'maintenance'
+                  when x.status = 'held' then 'held'
+                  else 'booked' end) order by x.start_date)
       into stuck from unnest(ways) x where not p_displace or x.kind = 'maintenance' or x.status not in ('held', 'scheduled');
     if stuck is not null then
       return jsonb_build_object('outcome', 'maintenance_overlap', 'in_the_way', stuck);
@@ -597,7 +601,7 @@ begin
       foreach o in array coalesce(ways, '{}') loop
         select * into v from vehicles x where x.id = o.vehicle_id;
         select * into c from choose(null, v.id, v.drive_type, v.weight_class, o.test_type, greatest(o.start_date, today),
-          o.end_date - o.start_date + 1, least(o.start_date + p_max_shift, today + p_horizon_days - (o.end_date - o.start_date)), o.id);
+          o.end_date - o.start_date + 1, least(greatest(o.start_date, today) + p_max_shift, today + p_horizon_days - (o.end_date - o.start_date)), o.id);
         if c.again then
           raise exception using errcode = 'DY001', message = 'again';
         end if;
