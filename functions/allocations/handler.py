@@ -58,6 +58,7 @@ AllocationId = Annotated[Number, Path(lt=2**63)]
 DynoId = Annotated[Number, Path(lt=2**31)]
 VehicleId = Annotated[Number, Path(lt=2**31)]
 WindowId = AllocationId
+DryRun = Annotated[Literal["true", "false"], Query()]
 UserId = Annotated[Number, Path(lt=2**31)]
 Cursor = Annotated[str | None, Query(max_length=64)]
 Limit = Annotated[Number, Query(le=MAX_LIMIT)]
@@ -146,9 +147,9 @@ def change(allocation_id: AllocationId, change: AllocationChange, if_match: IfMa
 
 @door.delete("/allocations/<allocation_id>")
 @allow(Permission.DELETE_ALLOCATION)
-def cancel(allocation_id: AllocationId) -> Cancellation:
+def cancel(allocation_id: AllocationId, dry_run: DryRun = "false") -> Cancellation:
     """Cancel an allocation, one's own or, with the role for it, anybody's."""
-    return service.cancel_allocation(engine(settings()), allocation_id, actor=door.actor)
+    return service.cancel_allocation(engine(settings()), allocation_id, actor=door.actor, dry_run=dry_run == "true")
 
 
 @door.post("/dynos")
@@ -269,9 +270,9 @@ def close_dyno(
 
 @door.delete("/dynos/<dyno_id>/maintenance/<window_id>")
 @allow(Permission.MANAGE_MAINTENANCE)
-def reopen_dyno(dyno_id: DynoId, window_id: WindowId) -> Reopened:
+def reopen_dyno(dyno_id: DynoId, window_id: WindowId, dry_run: DryRun = "false") -> Reopened:
     """Cancel a maintenance window."""
-    return planning.reopen_dyno(engine(settings()), dyno_id, window_id, actor=door.actor)
+    return planning.reopen_dyno(engine(settings()), dyno_id, window_id, actor=door.actor, dry_run=dry_run == "true")
 
 
 @door.get("/vehicles")

@@ -177,6 +177,7 @@ ROUTES = (
                 {
                     "success": True,
                     "message": "allocation 1 is cancelled",
+                    "dry_run": False,
                     "allocation": STANDING
                     | {"status": "cancelled", "cancelled_at": "2027-05-28T15:02:10.440890Z", "version": 2},
                 },

@@ -360,3 +360,16 @@ def test_the_list_has_pages_of_what_is_in_use(lab: Lab) -> None:
         (4, 5, 2),
     ]
     assert second.next_cursor is None
+
+
+def test_a_trial_of_a_change_says_what_would_come_of_it_and_changes_nothing(lab: Lab) -> None:
+    dyno, vehicle_id = create_dyno(lab), lab.vehicle()
+    lab.occupy(dyno.dyno_id, vehicle_id, MONDAY)
+    noted = history(lab)
+
+    would = change_dyno(lab, dyno, name="D2", dry_run=True)
+    with pytest.raises(BookingsStranded):
+        change_dyno(lab, dyno, enabled=False, dry_run=True)
+
+    assert (would.name, listed(lab), history(lab)) == ("D2", ["D1"], noted)
+    assert registry.get_dyno(lab.over, dyno.dyno_id).version == dyno.version

@@ -365,6 +365,23 @@ def test_a_dry_run_says_what_would_come_of_it_and_changes_nothing(lab: Lab) -> N
     assert history(lab, booked) == [("book", "ann")]
 
 
+def test_a_trial_of_a_cancellation_says_what_would_come_of_it_and_changes_nothing(lab: Lab) -> None:
+    dyno_id = lab.dyno("D1")
+    lab.vehicle()
+    booked, window_id = lab.auto_allocate(), lab.maintenance(dyno_id, FRIDAY)
+    allocation_id = booked.allocation_id or 0
+
+    cancelled = service.cancel_allocation(lab.over, allocation_id, actor=ANN, dry_run=True)
+    opened = planning.reopen_dyno(lab.over, dyno_id, window_id, actor=ANN, dry_run=True)
+
+    assert (cancelled.message, cancelled.dry_run) == (f"allocation {allocation_id} would be cancelled", True)
+    assert (cancelled.allocation.status, opened.window.status) == ("cancelled", "cancelled")
+    assert (opened.message, opened.dry_run) == (f"D1 would be open again from {FRIDAY}", True)
+    assert service.get_allocation(lab.over, allocation_id) == booked.allocation
+    assert lab.sql("select status from occupancies where id = :id", id=window_id) == "scheduled"
+    assert history(lab, booked) == [("book", "ann")]
+
+
 def test_who_has_seen_an_older_version_is_told_so(lab: Lab) -> None:
     lab.dyno("D1")
     lab.vehicle()

@@ -68,6 +68,15 @@ def transaction(over: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def trial(over: Engine) -> Iterator[Connection]:
+    """A connection whose work is undone at the end, to see what would come of it."""
+    transactional = over.execution_options(isolation_level="READ COMMITTED")
+    with _answering(over), transactional.connect() as connection, connection.begin() as work:
+        yield connection
+        work.rollback()
+
+
+@contextmanager
 def autocommit(over: Engine) -> Iterator[Connection]:
     """A connection on which each statement is its own transaction: one round trip instead of three."""
     with _answering(over), over.connect() as connection:

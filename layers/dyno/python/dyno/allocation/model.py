@@ -219,6 +219,7 @@ class Cancellation(Shown):
 
     success: Literal[True] = True
     message: str
+    dry_run: bool = False
     allocation: Allocation
 
 

@@ -25,7 +25,7 @@ from dyno.allocation.planning_model import (
     Reopened,
 )
 from dyno.auth import Actor
-from dyno.database import autocommit
+from dyno.database import autocommit, trial
 from dyno.errors import (
     AllocationClosed,
     AllocationNotFound,
@@ -128,18 +128,22 @@ def close_dyno(
 
 
 @track_performance(SERVICE)
-def reopen_dyno(over: Engine, dyno_id: int, window_id: int, *, actor: Actor) -> Reopened:
+def reopen_dyno(over: Engine, dyno_id: int, window_id: int, *, actor: Actor, dry_run: bool = False) -> Reopened:
     """
     Cancel a maintenance window and keep its row; cancelling it again changes nothing.
 
+    Args:
+        dry_run: Say what would come of it, and change nothing.
     Raises:
         WindowNotFound: The dyno has no window of that id.
     """
-    with autocommit(over) as connection:
+    with trial(over) if dry_run else autocommit(over) as connection:
         said = store.reopen(connection, dyno_id, window_id, actor.sub)
     if said.window is None:
         raise WindowNotFound(f"dyno {dyno_id} has no maintenance window of the id {window_id}")
-    return Reopened(message=f"{said.window.dyno_name} is open again from {said.window.start_date}", window=said.window)
+    verb = "would be" if dry_run else "is"
+    message = f"{said.window.dyno_name} {verb} open again from {said.window.start_date}"
+    return Reopened(message=message, dry_run=dry_run, window=said.window)
 
 
 @track_performance(SERVICE)

@@ -153,6 +153,7 @@ class Reopened(Shown):
 
     success: Literal[True] = True
     message: str
+    dry_run: bool = False
     window: MaintenanceWindow
 
 

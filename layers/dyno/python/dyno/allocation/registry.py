@@ -17,7 +17,7 @@ from dyno.allocation.registry_model import (
     VehicleFilter,
 )
 from dyno.auth import Actor
-from dyno.database import autocommit
+from dyno.database import autocommit, trial
 from dyno.errors import (
     BookingsStranded,
     DynoError,
@@ -69,7 +69,7 @@ def change_vehicle(
         Stale: It is not as it was at that version.
         BookingsStranded: It has bookings that it could then not keep; nothing is changed.
     """
-    with autocommit(over) as connection:
+    with trial(over) if change.dry_run else autocommit(over) as connection:
         said = registry_store.change_vehicle(connection, vehicle_id, version, change, actor.sub, time_zone)
     if said.outcome not in {"changed", "unchanged"} or said.vehicle is None:
         raise _vehicle_refusal(said, vehicle_id, version)
@@ -132,7 +132,7 @@ def change_dyno(over: Engine, dyno_id: int, change: DynoChange, *, version: int,
         InvalidRequest: It would be available to a day before the one it is available from.
         BookingsStranded: It has bookings that it could then not keep; nothing is changed.
     """
-    with autocommit(over) as connection:
+    with trial(over) if change.dry_run else autocommit(over) as connection:
         said = registry_store.change_dyno(connection, dyno_id, version, change, actor.sub, time_zone)
     if said.outcome not in {"changed", "unchanged"} or said.dyno is None:
         raise _dyno_refusal(said, dyno_id, version)

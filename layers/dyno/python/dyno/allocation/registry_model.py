@@ -92,6 +92,7 @@ class VehicleChange(Strict):
     Attributes:
         program: Null empties it; so each of those that a vehicle may be without.
         retired: Whether it takes no bookings any more.
+        dry_run: Say what would come of it, and change nothing.
     """
 
     weight_lbs: WeightLbs | None = None
@@ -102,6 +103,7 @@ class VehicleChange(Strict):
     engine: Name | None = None
     build_type: Name | None = None
     retired: bool | None = None
+    dry_run: bool = False
 
     @model_validator(mode="after")
     def _keep_what_it_needs(self) -> "VehicleChange":
@@ -135,6 +137,7 @@ class DynoChange(Strict):
         facility: Null empties it; so the days it is available from and to.
         capabilities: All there are to be.
         retired: Whether it is there for its past only. What is retired is disabled, and stays so when it comes back.
+        dry_run: Say what would come of it, and change nothing.
     """
 
     name: Name | None = None
@@ -145,6 +148,7 @@ class DynoChange(Strict):
     turnaround_days: TurnaroundDays | None = None
     capabilities: Capabilities | None = None
     retired: bool | None = None
+    dry_run: bool = False
 
     @model_validator(mode="after")
     def _keep_what_it_needs(self) -> "DynoChange":

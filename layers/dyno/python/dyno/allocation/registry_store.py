@@ -141,4 +141,4 @@ def _json(wanted: BaseModel) -> BindParameter[Any]:
 
 
 def _named(wanted: BaseModel) -> BindParameter[Any]:
-    return literal(wanted.model_dump(mode="json", exclude_unset=True), JSONB)
+    return literal(wanted.model_dump(mode="json", exclude_unset=True, exclude={"dry_run"}), JSONB)

@@ -32,7 +32,7 @@ from dyno.allocation.model import (
     Terms,
 )
 from dyno.auth import Actor, Permission, Reach
-from dyno.database import autocommit
+from dyno.database import autocommit, trial
 from dyno.errors import (
     AllocationClosed,
     AllocationNotFound,
@@ -86,17 +86,19 @@ def allocate(
 
 
 @track_performance(SERVICE, include_metadata=True)
-def cancel_allocation(over: Engine, allocation_id: int, *, actor: Actor) -> Cancellation:
+def cancel_allocation(over: Engine, allocation_id: int, *, actor: Actor, dry_run: bool = False) -> Cancellation:
     """
     Cancel an allocation and keep its row; cancelling it again changes nothing.
 
+    Args:
+        dry_run: Say what would come of it, and change nothing.
     Raises:
         AllocationNotFound: No allocation has that id.
         Forbidden: It is somebody else's, and the actor may cancel only their own.
         AllocationClosed: The test is under way or over.
     """
     anybodys = actor.reach(Permission.DELETE_ALLOCATION) is Reach.ANY
-    with autocommit(over) as connection:
+    with trial(over) if dry_run else autocommit(over) as connection:
         said = store.cancel(connection, allocation_id, actor.sub, anybodys=anybodys)
     match said.outcome:
         case "not_found":
@@ -105,7 +107,10 @@ def cancel_allocation(over: Engine, allocation_id: int, *, actor: Actor) -> Canc
             raise Forbidden(f"allocation {allocation_id} was booked by somebody else; your role cancels its own only")
     if said.allocation is None:
         raise AllocationClosed(f"allocation {allocation_id} is {said.status}; only what has not begun can be cancelled")
-    return Cancellation(message=f"allocation {allocation_id} is cancelled", allocation=said.allocation)
+    verb = "would be" if dry_run else "is"
+    return Cancellation(
+        message=f"allocation {allocation_id} {verb} cancelled", dry_run=dry_run, allocation=said.allocation
+    )
 
 
 @track_performance(SERVICE)
