@@ -43,11 +43,11 @@ STEPS = 6
 _SMALL = range(1, 5)
 LIKELY: dict[str, Sequence[Any]] = {
     "allocation_id": _SMALL,
-    "dyno_id": _SMALL,
+    "dyno_id": (1, 2, 2, 3),
     "user_id": _SMALL,
     "vehicle_id": _SMALL,
-    "window_id": _SMALL,
-    "vin": (VIN, OTHER_VIN),
+    "window_id": (2, 2, 3),
+    "vin": (VIN, OTHER_VIN, "1M8GDM9AXKP042788", "5GZCZ43D13S812715"),
     "sub": (ENROLLED_SUB, "ada", "bob"),
     "test_type": ("brake", "mileage"),
     "start_date": [str(MONDAY + timedelta(days=days)) for days in range(200)],
@@ -55,10 +55,16 @@ LIKELY: dict[str, Sequence[Any]] = {
     "assumptions": (sample("assumed")["assumptions"],),
     "valid_from": (str(MONDAY),),
     "enrolled_at": ("2026-01-01T00:00:00Z",),
-    "If-Match": ('"1"', '"2"'),
+    "If-Match": ('"1"', '"2"', '"3"'),
     "Idempotency-Key": ("one", "two"),
 }
 """Values that get somewhere; of any at all, hardly one is in the lab."""
+
+EITHER = (
+    ({"vin"}, {"vehicle_id"}, {"drive_type", "weight_lbs"}),
+    ({"days_to_complete"}, {"miles", "miles_per_day", "added_days"}, {"end_date"}),
+)
+"""Names of which a request takes one set and not another; a description has no word for that."""
 
 Enter = Callable[[str], None]
 Pick = Callable[[Sequence[Any]], Any]
@@ -125,15 +131,15 @@ def fuzz(described: dict[str, Any], gateway: Gateway, cases: int, *, derandomize
     found: Iterable[Any] = _schema(described, gateway).get_all_operations()
     operations = [each.ok() for each in found]
     how = _settings(cases // 2 // len(operations), derandomize=derandomize)
-    gateway.renew()
     for operation in operations:
+        gateway.renew()
         for mode in GenerationMode:
             _ask(operation, mode, how)
 
 
 def walk(described: dict[str, Any], gateway: Gateway, cases: int, *, derandomize: bool = True) -> None:
     """The same along the links, from what was made to whatever can be done with it; each walk in a lab anew."""
-    schema = _schema(described, gateway)
+    schema = _schema(_linked(described), gateway)
 
     class Walker(schema.as_state_machine()):  # type: ignore[misc]  # made of the document
         def setup(self) -> None:
@@ -151,15 +157,55 @@ def walk(described: dict[str, Any], gateway: Gateway, cases: int, *, derandomize
 
 
 def make_likely(case: Any, pick: Pick, *, in_path: bool = True) -> None:
-    """Put values that get somewhere, and whole bodies of the examples, in place of some that a request has."""
-    body = case.operation.definition.raw.get("requestBody")
-    if body and pick((True, False)):
-        case.body = moved(pick([each["value"] for each in body["content"][JSON]["examples"].values()]))
+    """Put values that get somewhere in place of some that a request has, or ask as the examples do."""
+    if pick((True, False)):
+        _ask_as_described(case, pick, in_path=in_path)
+        return
     for part in (case.path_parameters if in_path else None, case.query, case.headers, case.body):
         if isinstance(part, MutableMapping):
             for name in sorted(LIKELY.keys() & set(part)):
                 if pick((True, True, False)):
                     part[name] = pick(LIKELY[name])
+            if part is not case.path_parameters and pick((True, True, False)):
+                _decide(part, pick)
+
+
+def _ask_as_described(case: Any, pick: Pick, *, in_path: bool) -> None:
+    said = case.operation.definition.raw
+    if body := said.get("requestBody"):
+        case.body = moved(pick([each["value"] for each in body["content"][JSON]["examples"].values()]))
+    examples: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
+    for each in said.get("parameters", ()):
+        if "example" in each:
+            examples[each["in"]][each["name"]] = each["example"]
+    if in_path:
+        case.path_parameters = examples["path"]
+    case.query, case.headers = moved(examples["query"]), type(case.headers)(examples["header"])
+
+
+def _decide(part: MutableMapping[str, Any], pick: Pick) -> None:
+    for sets in EITHER:
+        there = [each for each in sets if each & part.keys()]
+        if len(there) > 1:
+            kept = pick(there)
+            for name in set().union(*there) - kept:
+                del part[name]
+
+
+def _linked(described: dict[str, Any]) -> dict[str, Any]:
+    """Of what is described, the paths that lead somewhere or are led to."""
+    links = {
+        path: [link["operationId"] for answer in _answers(said) for link in answer.get("links", {}).values()]
+        for path, said in described["paths"].items()
+    }
+    led_to = {each for path in links.values() for each in path}
+    ids = {path: {each.get("operationId") for each in said.values()} for path, said in described["paths"].items()}
+    kept = {path: said for path, said in described["paths"].items() if links[path] or ids[path] & led_to}
+    return described | {"paths": kept}
+
+
+def _answers(said: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    return [answer for operation in said.values() for answer in operation.get("responses", {}).values()]
 
 
 def _schema(described: dict[str, Any], gateway: Gateway) -> Any:

@@ -318,7 +318,7 @@ def test_an_answer_of_another_type_is_our_fault_and_not_the_callers(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong: Page[Any] = Page.model_construct(items=[{"dyno_id": "secret"}], next_cursor=None)
-    monkeypatch.setattr("dyno.allocation.service.list_dynos", lambda *_: wrong)
+    monkeypatch.setattr("dyno.allocation.registry.list_dynos", lambda *_, **__: wrong)
 
     said = call(door, "GET", "/dynos")
 
