@@ -73,13 +73,13 @@ def into_yesterdays_month(site: Site, test_type: str) -> None:
 
 def fail(site: Site, test_type: str) -> None:
     """Calls that break, as the database lets nobody book."""
-    site.sql("revoke execute on function place from dyno_allocations")
+    site.sql("revoke execute on function book from dyno_allocations")
     try:
         with site.client("user") as client:
             wanted = body(site, test_type, 40)
             answers = [client.post("/allocations/auto", json=wanted) for _ in range(BROKEN)]
     finally:
-        site.sql("grant execute on function place to dyno_allocations")
+        site.sql("grant execute on function book to dyno_allocations")
     assert {answer.status_code for answer in answers} == {500}
 
 
