@@ -188,7 +188,7 @@ def _decide(part: MutableMapping[str, Any], pick: Pick) -> None:
         there = [each for each in sets if each & part.keys()]
         if len(there) > 1:
             kept = pick(there)
-            for name in set().union(*there) - kept:
+            for name in (set().union(*there) - kept) & part.keys():
                 del part[name]
 
 
