@@ -154,7 +154,7 @@ class Verdict:
 
     def _in_its_time(self, entry: Entry) -> Iterator[Finding]:
         """Whoever asks after a hold ran out comes too late."""
-        if entry.before is None or entry.before["status"] != "held" or entry.action in {"lapse", "cancel"}:
+        if entry.before is None or entry.before["status"] != "held" or entry.action == "lapse":
             return
         began = [call.started_at for call in self._of_owner.get(entry.actor, []) if caused(call.request, entry)]
         if began and min(began) > entry.before["expires_at"].timestamp() + CLOCKS_S:

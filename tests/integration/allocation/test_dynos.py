@@ -371,5 +371,5 @@ def test_a_trial_of_a_change_says_what_would_come_of_it_and_changes_nothing(lab:
     with pytest.raises(BookingsStranded):
         change_dyno(lab, dyno, enabled=False, dry_run=True)
 
-    assert (would.name, listed(lab), history(lab)) == ("D2", ["D1"], noted)
+    assert (would.name, would.version, listed(lab), history(lab)) == ("D2", dyno.version, ["D1"], noted)
     assert registry.get_dyno(lab.over, dyno.dyno_id).version == dyno.version

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from dyno.allocation import planning, service
 from dyno.allocation.model import Allocation, AllocationRequest, AutoAllocation
-from dyno.allocation.planning_model import AllocationChange, Changed
+from dyno.allocation.planning_model import AllocationChange, Changed, MaintenanceRequest
 from dyno.errors import (
     AllocationClosed,
     AllocationNotFound,
@@ -376,10 +376,48 @@ def test_a_trial_of_a_cancellation_says_what_would_come_of_it_and_changes_nothin
 
     assert (cancelled.message, cancelled.dry_run) == (f"allocation {allocation_id} would be cancelled", True)
     assert (cancelled.allocation.status, opened.window.status) == ("cancelled", "cancelled")
+    assert (cancelled.allocation.version, opened.window.version) == (1, 1)
     assert (opened.message, opened.dry_run) == (f"D1 would be open again from {FRIDAY}", True)
     assert service.get_allocation(lab.over, allocation_id) == booked.allocation
     assert lab.sql("select status from occupancies where id = :id", id=window_id) == "scheduled"
     assert history(lab, booked) == [("book", "ann")]
+
+
+def test_a_trial_lets_no_hold_lapse(lab: Lab) -> None:
+    dyno_id = lab.dyno("D1")
+    lab.vehicle()
+    lab.vehicle(OTHER)
+    held, booked = lab.auto_allocate(hold_minutes=5), lab.auto_allocate(OTHER, start_date=TUESDAY)
+    run_out(lab, held)
+
+    change(lab, booked, start_date=str(MONDAY), dry_run=True)
+    wanted = MaintenanceRequest.model_validate(
+        {"start_date": str(MONDAY), "end_date": str(MONDAY), "reason": "belt", "dry_run": True}
+    )
+    planning.close_dyno(lab.over, dyno_id, wanted, displace=False, actor=POWER, key=None, terms=TERMS)
+
+    assert lab.sql("select status from occupancies where id = :id", id=held.allocation_id) == "held"
+    assert history(lab, held) == [("hold", "ann")]
+
+
+def test_a_hold_that_ran_out_is_over_and_cannot_be_cancelled(lab: Lab) -> None:
+    lab.dyno("D1")
+    lab.vehicle()
+    held = lab.auto_allocate(hold_minutes=5)
+    run_out(lab, held)
+
+    with pytest.raises(AllocationClosed, match="lapsed"):
+        service.cancel_allocation(lab.over, held.allocation_id or 0, actor=ANN)
+
+    assert history(lab, held) == [("hold", "ann"), ("lapse", "system")]
+
+
+def test_the_history_of_a_maintenance_window_is_not_an_allocations(lab: Lab) -> None:
+    wanted = MaintenanceRequest.model_validate({"start_date": str(MONDAY), "end_date": str(MONDAY), "reason": "belt"})
+    closed = planning.close_dyno(lab.over, lab.dyno("D1"), wanted, displace=False, actor=POWER, key=None, terms=TERMS)
+
+    with pytest.raises(AllocationNotFound):
+        planning.list_history(lab.over, closed.window.window_id or 0, None, 50)
 
 
 def test_who_has_seen_an_older_version_is_told_so(lab: Lab) -> None:

@@ -110,7 +110,7 @@ class Schedule(Shown):
     A dyno's calendar between two days, both in.
 
     Attributes:
-        free: The days on which it is there and nothing takes it.
+        free: The days on which it is there and nothing takes it; a booking wants its turnaround free behind it, too.
     """
 
     dyno_id: int

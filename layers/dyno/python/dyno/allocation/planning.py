@@ -1,6 +1,6 @@
 """Changing what is booked, closing dynos, and who changed what."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Engine
 
@@ -24,6 +24,7 @@ from dyno.allocation.planning_model import (
     MaintenanceWindow,
     Reopened,
 )
+from dyno.allocation.store import version as version_of
 from dyno.auth import Actor
 from dyno.database import autocommit, trial
 from dyno.errors import (
@@ -43,6 +44,9 @@ from dyno.paging import Page, after, page
 SERVICE = "AllocationService"
 CLOSE_ROUTE = "POST /dynos/{}/maintenance?displace={}"
 """A key belongs to one dyno, and to making way or not."""
+
+MOST_CLOSED = timedelta(days=1825)
+"""As the table has it."""
 
 STEPS = {Status.HELD: Status.SCHEDULED, Status.SCHEDULED: Status.IN_PROGRESS, Status.IN_PROGRESS: Status.COMPLETED}
 """What each status can become, beside cancelled."""
@@ -73,7 +77,7 @@ def change_allocation(
         raise no_such_dyno(change.dyno_id)
     if change.days_to_complete is not None and change.days_to_complete > terms.max_days:
         raise InvalidRequest.of("body.days_to_complete", f"a booking takes 1 to {terms.max_days} days")
-    with autocommit(over) as connection:
+    with trial(over) if change.dry_run else autocommit(over) as connection:
         said = store.change(connection, allocation_id, actor.sub, version, change, terms)
     if said.outcome not in {"changed", "would_change", "unchanged"} or said.allocation is None:
         raise _not_changed(said, allocation_id, change, version, terms)
@@ -120,7 +124,7 @@ def close_dyno(
         Unavailable: Others were faster every time.
     """
     route = CLOSE_ROUTE.format(dyno_id, str(displace).lower())
-    with autocommit(over) as connection:
+    with trial(over) if request.dry_run else autocommit(over) as connection:
         said = store.close(connection, dyno_id, request, actor.sub, route, key, terms, displace=displace)
     if said.window is None:
         raise _not_closed(said, dyno_id, request, terms, displace=displace)
@@ -138,12 +142,14 @@ def reopen_dyno(over: Engine, dyno_id: int, window_id: int, *, actor: Actor, dry
         WindowNotFound: The dyno has no window of that id.
     """
     with trial(over) if dry_run else autocommit(over) as connection:
+        seen = version_of(connection, window_id) if dry_run else None
         said = store.reopen(connection, dyno_id, window_id, actor.sub)
     if said.window is None:
         raise WindowNotFound(f"dyno {dyno_id} has no maintenance window of the id {window_id}")
     verb = "would be" if dry_run else "is"
     message = f"{said.window.dyno_name} {verb} open again from {said.window.start_date}"
-    return Reopened(message=message, dry_run=dry_run, window=said.window)
+    window = said.window.model_copy(update={"version": seen or said.window.version})
+    return Reopened(message=message, dry_run=dry_run, window=window)
 
 
 @track_performance(SERVICE)
@@ -207,15 +213,14 @@ def _not_changed(
 
 
 def _bad_days(today: date, start: date, end: date, change: AllocationChange, terms: Terms) -> InvalidRequest:
+    field = "body.days_to_complete" if "days_to_complete" in change.model_fields_set else "body.end_date"
     if end < start:
         return InvalidRequest.of("body.end_date", f"{end} is before the first day, {start}")
     if (end - start).days >= terms.max_days:
-        return InvalidRequest.of(
-            "body.end_date", f"that is {(end - start).days + 1} days; a booking takes 1 to {terms.max_days}"
-        )
+        return InvalidRequest.of(field, f"that is {(end - start).days + 1} days; a booking takes 1 to {terms.max_days}")
     if end < today:
         return InvalidRequest.of(
-            "body.end_date", f"{end} is in the past; today in the lab is {today}, and status completed ends it today"
+            field, f"{end} is in the past; today in the lab is {today}, and status completed ends it today"
         )
     return bad_window(today, change.start_date or start, terms)
 
@@ -242,6 +247,10 @@ def _not_closed(said: Closing, dyno_id: int, request: MaintenanceRequest, terms:
         case Closing(outcome="bad_window", today=date() as today) if request.end_date < today:
             refusal = InvalidRequest.of(
                 "body.end_date", f"{request.end_date} is in the past; today in the lab is {today}"
+            )
+        case Closing(outcome="bad_window") if request.end_date - request.start_date >= MOST_CLOSED:
+            refusal = InvalidRequest.of(
+                "body.end_date", f"a dyno is closed for at most {MOST_CLOSED.days} days at once"
             )
         case Closing(outcome="bad_window", today=date() as today):
             refusal = bad_window(today, max(today, request.start_date), terms)

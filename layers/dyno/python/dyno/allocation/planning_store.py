@@ -126,7 +126,8 @@ def changes(
     """What was done to an allocation, in order, at most `limit`."""
     query = (
         select(history.c.id.label("history_id"), *(column for column in history.c if column.name != "id"))
-        .where(history.c.occupancy_id == big(allocation_id), history.c.id > big(after[0]))
+        .join(occupancies, occupancies.c.id == history.c.occupancy_id)
+        .where(occupancies.c.kind == "allocation", occupancies.c.id == big(allocation_id), history.c.id > big(after[0]))
         .order_by(history.c.id)
         .limit(limit)
     )

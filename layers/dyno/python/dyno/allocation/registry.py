@@ -73,7 +73,7 @@ def change_vehicle(
         said = registry_store.change_vehicle(connection, vehicle_id, version, change, actor.sub, time_zone)
     if said.outcome not in {"changed", "unchanged"} or said.vehicle is None:
         raise _vehicle_refusal(said, vehicle_id, version)
-    return said.vehicle
+    return said.vehicle.model_copy(update={"version": version}) if change.dry_run else said.vehicle
 
 
 @track_performance(SERVICE)
@@ -136,7 +136,7 @@ def change_dyno(over: Engine, dyno_id: int, change: DynoChange, *, version: int,
         said = registry_store.change_dyno(connection, dyno_id, version, change, actor.sub, time_zone)
     if said.outcome not in {"changed", "unchanged"} or said.dyno is None:
         raise _dyno_refusal(said, dyno_id, version)
-    return said.dyno
+    return said.dyno.model_copy(update={"version": version}) if change.dry_run else said.dyno
 
 
 @track_performance(SERVICE)

@@ -99,6 +99,7 @@ def cancel_allocation(over: Engine, allocation_id: int, *, actor: Actor, dry_run
     """
     anybodys = actor.reach(Permission.DELETE_ALLOCATION) is Reach.ANY
     with trial(over) if dry_run else autocommit(over) as connection:
+        seen = store.version(connection, allocation_id) if dry_run else None
         said = store.cancel(connection, allocation_id, actor.sub, anybodys=anybodys)
     match said.outcome:
         case "not_found":
@@ -109,7 +110,9 @@ def cancel_allocation(over: Engine, allocation_id: int, *, actor: Actor, dry_run
         raise AllocationClosed(f"allocation {allocation_id} is {said.status}; only what has not begun can be cancelled")
     verb = "would be" if dry_run else "is"
     return Cancellation(
-        message=f"allocation {allocation_id} {verb} cancelled", dry_run=dry_run, allocation=said.allocation
+        message=f"allocation {allocation_id} {verb} cancelled",
+        dry_run=dry_run,
+        allocation=said.allocation.model_copy(update={"version": seen or said.allocation.version}),
     )
 
 

@@ -97,6 +97,11 @@ def book(
     return Placement(outcome="contended")
 
 
+def version(connection: Connection, occupancy_id: int) -> int | None:
+    """The version that an allocation or a maintenance window is at."""
+    return connection.execute(select(occupancies.c.version).where(occupancies.c.id == big(occupancy_id))).scalar()
+
+
 def cancel(connection: Connection, allocation_id: int, actor: str, *, anybodys: bool) -> Placement:
     """Cancel an allocation in one statement; a second time changes nothing."""
     answer = connection.execute(select(func.cancel(allocation_id, actor, anybodys, type_=JSONB))).scalar_one()

@@ -14,7 +14,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back to a registry that nobody writes; what was retired is only disabled, and who did it is lost."""
+    """Back to a registry that nobody writes; what was retired is as before it; who did what is lost."""
     op.execute("drop function change_dyno, change_vehicle, create_dyno, create_vehicle, plan_alone, set_capabilities")
     op.execute("drop function newly_stranded, stranded, retired_since, note_registry, dyno_json, vehicle_json")
     op.execute("drop table registry_history")

@@ -10,7 +10,7 @@ revision = "0009"
 down_revision = "0008"
 
 REPLACED = {
-    "0001_lab.sql": ["allocation_json"],
+    "0001_lab.sql": ["allocation_json", "cancel"],
     "0003_operations.sql": ["sweep"],
     "0004_people.sql": ["remember_answer"],
     "0005_savings.sql": ["is_kept", "made_way", "open_days", "people", "roi_facts"],

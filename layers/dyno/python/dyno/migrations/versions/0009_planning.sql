@@ -546,6 +546,31 @@ begin
   return jsonb_build_object('outcome', 'contended');
 end $$;
 
+-- As before, but a hold that ran out is over. Cancel an allocation, keeping its row; its own (booked by p_actor) or, with p_any, anybody's. A second time changes nothing.
+create or replace function cancel(p_id bigint, p_actor text, p_any boolean) returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare o occupancies; dyno_name text; the_vin text; was jsonb;
+begin
+  select * into o from occupancies x where x.id = p_id and x.kind = 'allocation' for no key update;
+  if not found then return jsonb_build_object('outcome', 'not_found'); end if;
+  if o.status = 'held' and o.expires_at <= clock_timestamp() then
+    perform lapse(o.dyno_id, o.vehicle_id, o.start_date, o.end_date + 1, clock_timestamp());
+    select * into o from occupancies x where x.id = p_id;
+  end if;
+  if not p_any and o.booked_by <> p_actor then return jsonb_build_object('outcome', 'not_yours'); end if;
+  if o.status in ('in_progress', 'completed', 'lapsed') then return jsonb_build_object('outcome', 'closed', 'status', o.status); end if;
+  select name into dyno_name from dynos where id = o.dyno_id;
+  select vin into the_vin from vehicles where id = o.vehicle_id;
+  if o.status in ('held', 'scheduled') then
+    was := allocation_json(o, dyno_name, the_vin);
+    update occupancies x set status = 'cancelled', expires_at = null, cancelled_at = clock_timestamp(), version = x.version + 1
+     where x.id = p_id returning * into o;
+    insert into history (occupancy_id, action, actor, before, after)
+      values (p_id, 'cancel', p_actor, was, allocation_json(o, dyno_name, the_vin));
+  end if;
+  return jsonb_build_object('outcome', 'cancelled', 'allocation', allocation_json(o, dyno_name, the_vin));
+end $$;
+
 -- Close a dyno for some days. With p_displace, the bookings that are in the way are placed anew, as if booked again from their first
 -- day on, and keep their ids; if one of them cannot be, nothing happens.
 --
