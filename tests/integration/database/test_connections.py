@@ -3,16 +3,17 @@
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, text
 
 from cdk.local.instance import Instance
 from dyno import database
-from dyno.database import autocommit, engine, transaction, wait_until_awake
+from dyno.database import autocommit, engine, transaction, trial, wait_until_awake
 from dyno.errors import DatabaseResuming, DatabaseUnavailable
 from dyno.settings import Settings
 from tests.conftest import EngineAs
@@ -40,14 +41,27 @@ def test_a_connection_idle_for_too_long_by_the_wall_clock_is_made_anew(engine_as
         assert second.scalar(BACKEND) != one
 
 
-def test_a_session_ended_by_the_server_is_an_answer_and_then_forgotten(engine_as: EngineAs, lab: Lab) -> None:
+def end_and_ask(lab: Lab, connection: Connection) -> None:
+    lab.sql("select pg_terminate_backend(:pid)", pid=connection.scalar(BACKEND))
+    connection.scalar(BACKEND)
+
+
+@pytest.mark.parametrize("way", [autocommit, transaction, trial])
+def test_a_session_ended_by_the_server_is_an_answer_and_then_forgotten(
+    engine_as: EngineAs, lab: Lab, way: Callable[[Engine], AbstractContextManager[Connection]]
+) -> None:
     over = engine_as("dyno_allocations")
     with autocommit(over) as connection:
         lost = connection.scalar(BACKEND)
     lab.sql("select pg_terminate_backend(:pid)", pid=lost)
 
-    with pytest.raises(DatabaseUnavailable), autocommit(over) as connection:
+    with pytest.raises(DatabaseUnavailable), way(over) as connection:
         connection.scalar(BACKEND)
+    with way(over) as connection:
+        lost = connection.scalar(BACKEND)
+        assert lost
+    with pytest.raises(DatabaseUnavailable), way(over) as connection:
+        end_and_ask(lab, connection)
     with autocommit(over) as connection:
         assert connection.scalar(BACKEND) != lost
 

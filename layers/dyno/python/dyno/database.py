@@ -108,7 +108,7 @@ def _answering(over: Engine) -> Iterator[None]:
     """Turn a broken connection, a late answer and a lost race into an answer; other database errors pass."""
     try:
         yield
-    except OSError as error:
+    except (OSError, pg8000.dbapi.InterfaceError) as error:
         # pg8000 lets it through as it is, so SQLAlchemy does not know that the connection is no use any more.
         over.dispose()
         what = "did not answer in time" if isinstance(error, TimeoutError) else "broke the connection"
