@@ -1,7 +1,6 @@
 """The calls that change what is booked and close dynos, and the lists of both."""
 
 from datetime import date
-from typing import Any
 
 from sqlalchemy import Connection, Integer, func, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -125,16 +124,13 @@ def changes(
 ) -> list[tuple[Position, HistoryEntry]]:
     """What was done to an allocation, in order, at most `limit`."""
     query = (
-        select(history.c.id.label("history_id"), *(column for column in history.c if column.name != "id"))
+        select(
+            history.c.id.label("history_id"),
+            *(column for column in history.c if column.name not in {"id", "occupancy_id"}),
+        )
         .join(occupancies, occupancies.c.id == history.c.occupancy_id)
         .where(occupancies.c.kind == "allocation", occupancies.c.id == big(allocation_id), history.c.id > big(after[0]))
         .order_by(history.c.id)
         .limit(limit)
     )
-    return [
-        ((row.history_id,), HistoryEntry.model_validate(_shown(row._asdict()))) for row in connection.execute(query)
-    ]
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "occupancy_id"}
+    return [((row.history_id,), HistoryEntry.model_validate(row._asdict())) for row in connection.execute(query)]
