@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from cdk.local.instance import LOOPBACK, ROOT, Instance
 from cdk.local.processes import Child, Family
 from cdk.local.prometheus import Prometheus
 from cdk.monitoring.prometheus.alerts import JOB
+from cdk.monitoring.prometheus.config import SCRAPE_TIMEOUT_S
 from dyno import migrations
 from dyno.bootstrap import OWNER, by_connection
 from dyno.metrics.snapshot import KEY
@@ -30,12 +32,13 @@ from tests.e2e.monitor import firing, monitored, values
 from tests.e2e.site import Site, eventually, in_days
 
 OUTAGE_S = 60
-PAUSE_S = 0.5
+PAUSE_S = 2
+"""The emulator ends a worker that failed: each record of the outage costs it the start of an interpreter."""
 USERS = 2
 TEST_TYPE = "e2e-outage"
 ALERT = "IngestFailing"
-SCRAPED_EVERY_S = 5
-"""A scrape may take as long, on a machine that has this load besides."""
+SCRAPED_EVERY_S = SCRAPE_TIMEOUT_S
+"""A scrape may take no longer than this; that is no less than where the stack is deployed."""
 
 
 @dataclass
@@ -118,26 +121,25 @@ def point(site: Site, port: str) -> str:
 
 @dataclass
 class Load:
-    """Users who book all the time, and a scraper that comes by every second."""
+    """Users who book all the time, and a scraper that comes by as often."""
 
     site: Site
     vins: Iterator[str]
     answers: list[tuple[str, int, bool]] = field(default_factory=list)
     scrapes: list[tuple[int, str]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(USERS + 1))
+    _running: list[Future[None]] = field(default_factory=list)
 
     def __enter__(self) -> "Load":
-        self._threads = [threading.Thread(target=self._book) for _ in range(USERS)]
-        self._threads.append(threading.Thread(target=self._scrape))
-        for thread in self._threads:
-            thread.start()
+        self._running = [self._pool.submit(work) for work in (*[self._book] * USERS, self._scrape)]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        self._pool.shutdown()
+        for work in self._running:
+            work.result()  # raises what it was not answered by
 
     def statuses(self) -> set[int]:
         return {status for _, status, _ in self.answers}
@@ -154,7 +156,7 @@ class Load:
 
     def _scrape(self) -> None:
         with httpx.Client(base_url=self.site.url, timeout=35, trust_env=False) as client:
-            while not self._over.wait(2 * PAUSE_S):
+            while not self._over.wait(PAUSE_S):
                 answer = client.get("/metrics/prometheus")
                 self.scrapes.append((answer.status_code, answer.text))
 
@@ -217,7 +219,7 @@ def outage(site: Site, database: Database) -> Iterator[Outage]:
             told_off = len(load.answers)
             eventually(lambda: load.answers[told_off:], lambda seen: any(status == 201 for _, status, _ in seen))
         redriven = redrive(site)
-        ended = eventually(lambda: firing(server), lambda left: ALERT not in left, 60) if server else None
+        ended = eventually(lambda: firing(server), lambda left: ALERT not in left, 90) if server else None
         yield Outage(load, stopped_at, before, during, redriven, calm, raised, ended, ups(server) if server else (0, 0))
 
 
