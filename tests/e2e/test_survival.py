@@ -37,6 +37,8 @@ PAUSE_S = 2
 USERS = 2
 TEST_TYPE = "e2e-outage"
 ALERT = "IngestFailing"
+FAILING_SINCE = re.compile(r"^dyno_ingest_failing_since_seconds (\S+)$", re.MULTILINE)
+"""A scrape that could not read the snapshot, for whatever reason, has no such line, and no counts."""
 SCRAPED_EVERY_S = SCRAPE_TIMEOUT_S
 """A scrape may take no longer than this; that is no less than where the stack is deployed."""
 
@@ -162,7 +164,7 @@ class Load:
 
 
 def failing_since(exposition: str) -> float:
-    found = re.search(r"^dyno_ingest_failing_since_seconds (\S+)$", exposition, re.MULTILINE)
+    found = FAILING_SINCE.search(exposition)
     assert found, exposition
     return float(found[1])
 
@@ -174,7 +176,7 @@ class Outage:
 
     Attributes:
         before: A scrape of before, if there was one.
-        during: One of its end.
+        during: The last one in it that has counts.
         calm: Alerts that were raised before it.
         raised: Alerts at its end; None if Prometheus was left out.
         ended: Those left some time after the first batch that was written again; likewise.
@@ -213,7 +215,7 @@ def outage(site: Site, database: Database) -> Iterator[Outage]:
             stopped_at = time.time()
             database.stop()
             time.sleep(OUTAGE_S)
-            during = load.scrapes[-1][1]
+            during = next(text for _, text in reversed(load.scrapes) if FAILING_SINCE.search(text))
             raised = firing(server) if server else None
             database.start()
             told_off = len(load.answers)
