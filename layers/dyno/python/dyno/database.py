@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from dyno import driver
 from dyno.errors import DatabaseResuming, DatabaseUnavailable, Unavailable
 from dyno.rds_token import rds_token
 from dyno.settings import DatabaseAuth, Settings
@@ -62,18 +63,27 @@ def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S
 @contextmanager
 def transaction(over: Engine) -> Iterator[Connection]:
     """A connection whose work is committed at the end, or undone whole; for work that no single statement can do."""
-    transactional = over.execution_options(isolation_level="READ COMMITTED")
-    with _answering(over), transactional.begin() as connection:
+    with _answering(over), over.connect() as connection, _in_transactions(connection), connection.begin():
         yield connection
 
 
 @contextmanager
 def trial(over: Engine) -> Iterator[Connection]:
     """A connection whose work is undone at the end, to see what would come of it."""
-    transactional = over.execution_options(isolation_level="READ COMMITTED")
-    with _answering(over), transactional.connect() as connection, connection.begin() as work:
+    with _answering(over), over.connect() as connection, _in_transactions(connection), connection.begin() as work:
         yield connection
         work.rollback()
+
+
+@contextmanager
+def _in_transactions(connection: Connection) -> Iterator[None]:
+    # SQLAlchemy would name the isolation level first: three round trips to say what the server has anyway.
+    ours: Any = connection.connection.dbapi_connection
+    ours.autocommit, before = False, ours.autocommit
+    try:
+        yield
+    finally:
+        ours.autocommit = before
 
 
 @contextmanager
@@ -143,10 +153,10 @@ def _from_server(error: DBAPIError) -> bool:
     return sqlstate(error) is not None or not isinstance(error.orig, pg8000.dbapi.InterfaceError)
 
 
-def _connect(settings: Settings, answer_timeout_s: float | None) -> pg8000.dbapi.Connection:
+def _connect(settings: Settings, answer_timeout_s: float | None) -> driver.Connection:
     try:
-        connection = pg8000.dbapi.connect(
-            user=settings.database_user,
+        connection = driver.Connection(
+            settings.database_user,
             host=settings.database_host,
             port=settings.database_port,
             database=settings.database_name,

@@ -1,0 +1,131 @@
+"""How often a statement makes its caller wait for the server."""
+
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, TextClause, text
+from sqlalchemy.exc import DBAPIError
+
+from dyno.database import autocommit, engine, transaction
+from dyno.settings import Settings
+from tests.conftest import EngineAs
+from tests.lab import Lab
+
+ADD = text("select cast(:one as integer) + cast(:other as integer)")
+DIVIDE = text("select 1 / cast(:by as integer)")
+NOBODY = text("select from vehicles where vin = :vin")
+
+
+class Relay:
+    """Stands between one client and the server, and counts how often the client speaks after it was spoken to."""
+
+    def __init__(self, server_port: int) -> None:
+        self.turns = 0
+        self._server_port = server_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._pass_on, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        number: int = self._listener.getsockname()[1]
+        return number
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _pass_on(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.create_connection(("127.0.0.1", self._server_port))
+        with client, server, selectors.DefaultSelector() as ready:
+            others = {client: server, server: client}
+            for side in others:
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                ready.register(side, selectors.EVENT_READ, side)
+            speaker = server
+            while True:
+                for key, _ in ready.select():
+                    said = key.data.recv(65_536)
+                    if not said:
+                        return
+                    self.turns += key.data is client and speaker is server
+                    speaker = key.data
+                    others[speaker].sendall(said)
+
+
+@pytest.fixture
+def counted(settings_as: Callable[[str], Settings]) -> Iterator[tuple[Engine, Relay]]:
+    """The engine of the allocations door behind a relay, connected already."""
+    settings = settings_as("dyno_allocations")
+    relay = Relay(settings.database_port)
+    over = engine(replace(settings, database_port=relay.port))
+    try:
+        with autocommit(over) as connection:
+            connection.scalar(ADD, {"one": 1, "other": 1})
+        yield over, relay
+    finally:
+        over.dispose()
+        relay.close()
+
+
+@contextmanager
+def turns(relay: Relay, expected: int) -> Iterator[None]:
+    before = relay.turns
+    yield
+    assert relay.turns - before == expected
+
+
+def test_a_statement_is_one_round_trip(counted: tuple[Engine, Relay]) -> None:
+    over, relay = counted
+
+    with autocommit(over) as connection:
+        with turns(relay, 1):
+            assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
+        with turns(relay, 1):
+            assert connection.execute(NOBODY, {"vin": "user"}).rowcount == 0
+
+
+def test_a_booking_is_one_round_trip(counted: tuple[Engine, Relay], lab: Lab) -> None:
+    over, relay = counted
+    lab.dyno("D1")
+    lab.vehicle()
+
+    with turns(relay, 1):
+        lab.auto_allocate(over=over, key="a key")
+
+
+def test_a_transaction_adds_its_begin_and_its_end(counted: tuple[Engine, Relay]) -> None:
+    over, relay = counted
+
+    with turns(relay, 4), transaction(over) as connection:
+        connection.scalar(ADD, {"one": 1, "other": 2})
+        connection.scalar(ADD, {"one": 1, "other": 2})
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (ADD, {"one": 1, "other": "two"}),  # refused where parameters are read
+        (DIVIDE, {"by": 0}),  # and where it is run
+        (text("select :any from nowhere"), {"any": 1}),  # and where it is named
+    ],
+)
+def test_what_follows_a_refused_statement_is_not_taken_for_its_answer(
+    engine_as: EngineAs, statement: TextClause, values: dict[str, object]
+) -> None:
+    with autocommit(engine_as("dyno_allocations")) as connection:
+        with pytest.raises(DBAPIError):
+            connection.execute(statement, values)
+        assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
+
+
+def test_what_follows_a_parameter_that_is_no_text_is_not_taken_for_its_answer(engine_as: EngineAs) -> None:
+    with autocommit(engine_as("dyno_allocations")) as connection:
+        with pytest.raises(UnicodeEncodeError):
+            connection.execute(NOBODY, {"vin": "\ud800"})
+        assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
+        assert [tuple(row) for row in connection.execute(ADD, {"one": 2, "other": 2})] == [(4,)]
