@@ -39,7 +39,7 @@ _FILL = """
     end loop;
 """
 
-_CHANGED = "occupancies, history, idempotency_keys, refusals, dynos, capabilities, vehicles"
+_CHANGED = "occupancies, history, idempotency_keys, refusals, dynos, capabilities, order_of_choice, vehicles"
 
 _FULL = text("""
     insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, booked_by)
@@ -128,6 +128,7 @@ def fill_up(connection: Connection, size: Size, days: int) -> None:
     connection.execute(
         _FULL, {"first_day": full_day(size), "days": days, "dynos": size.dynos, "newcomers": size.newcomers}
     )
+    connection.exec_driver_sql("vacuum (analyze) occupancies")  # as of a lab in which nobody has just done all that
 
 
 def rows(connection: Connection, table: str) -> int:

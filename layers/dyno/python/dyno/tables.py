@@ -43,8 +43,17 @@ capabilities = Table(
     Column("test_type", Text, primary_key=True),
     Column("drive_type", Text, primary_key=True),
     Column("weight_class", Text, primary_key=True),
-    Column("breadth", Integer),
-    Column("name", Text(collation="C")),
+)
+
+order_of_choice = Table(
+    "order_of_choice",
+    metadata,
+    Column("test_type", Text, primary_key=True),
+    Column("drive_type", Text, primary_key=True),
+    Column("weight_class", Text, primary_key=True),
+    Column("breadth", Integer, primary_key=True),
+    Column("name", Text(collation="C"), primary_key=True),
+    Column("dyno_id", Integer, ForeignKey("dynos.id"), nullable=False),
 )
 
 vehicles = Table(
@@ -106,8 +115,8 @@ occupancies = Table(
 history = Table(
     "history",
     metadata,
+    Column("occupancy_id", BigInteger, primary_key=True),
     Column("id", BigInteger, primary_key=True),
-    Column("occupancy_id", BigInteger, ForeignKey("occupancies.id"), nullable=False),
     Column("action", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),

@@ -10,9 +10,9 @@ revision = "0009"
 down_revision = "0008"
 
 REPLACED = {
-    "0001_lab.sql": ["allocation_json", "cancel"],
+    "0001_lab.sql": ["unfit", "allocation_json", "cancel"],
     "0003_operations.sql": ["sweep"],
-    "0004_people.sql": ["remember_answer"],
+    "0004_people.sql": ["remembered_answer"],
     "0005_savings.sql": ["is_kept", "made_way", "open_days", "people", "roi_facts"],
 }
 """Functions that the release before calls too, by where they were written."""
@@ -40,29 +40,34 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Back to bookings that are made and cancelled only; what was moved is as if booked so, by nobody known."""
-    op.execute("drop function schedule, availability, reopen_dyno, close_dyno, change_allocation, book, choose")
+    op.execute(
+        "drop function schedule, availability, reopen_dyno, close_dyno, change_allocation, book, choose, look_at_all"
+    )
     _as_before(REPLACED)
     for function in OF_COLUMNS.values():
         op.execute(f"create or replace function {function} {OF_NONE}")
     op.execute("drop trigger in_order on dynos")
-    op.execute("drop trigger in_order on capabilities")
-    op.execute("drop function keep_in_order, put_in_order, first_free")
-    op.execute("drop index capable_in_order")
-    op.execute("alter table capabilities drop column breadth, drop column name")
-    op.execute(
-        "drop function lapse, rejection_json, obstacle_json, window_json, allocation_json(occupancies), next_windows"
-    )
+    for when in ("new", "gone", "changed"):
+        op.execute(f"drop trigger in_order_when_{when} on capabilities")
+    op.execute("drop function answered, keep_order, keep_order_of_many, refresh_order")
+    op.execute("drop table order_of_choice")
+    op.execute("drop function lapse, rejection, obstacle_json, window_json, allocation_json(occupancies), next_windows")
+    op.execute("drop type rejection")
     op.execute("drop function dyno_free_from(dynos, date, integer, date, timestamptz, bigint)")
     op.execute("drop function vehicle_free_from(integer, date, integer, date, timestamptz, bigint)")
     op.execute("drop function vehicle_in_the_way(integer, date, date, timestamptz, bigint)")
     op.execute("drop function why_not(dynos, text, text, text, date, date, timestamptz, bigint)")
     op.execute("drop function in_the_way(integer, date, date, smallint, timestamptz, bigint)")
+    op.execute("drop function kept_by, unfit(dynos, boolean, date, date), is_live(timestamptz, timestamptz)")
     op.execute("drop function since, longest_hold")
     for name, columns, included, condition in INDEXES:
         op.execute(f"drop index {name}")
         op.execute(f"create index {name} on occupancies ({columns}) include ({included}) where {condition}")
     op.execute("delete from history where action not in ('book', 'cancel', 'lapse')")
     op.execute("alter table history drop constraint history_action_check")
+    op.execute("alter table history drop constraint history_pkey, add primary key (id)")
+    op.execute("alter table history add foreign key (occupancy_id) references occupancies")
+    op.execute("create index history_of on history (occupancy_id, id)")
     op.execute("alter table history add constraint history_action_check check (action in ('book', 'cancel', 'lapse'))")
     op.execute("alter table occupancies drop column asked_date, drop column committed_at, drop column work")
     _as_before({"0001_lab.sql": OF_COLUMNS})

@@ -7,9 +7,14 @@ alter table occupancies
   add column work jsonb,                                        -- what its days were reckoned from: miles, miles_per_day, added_days
   add constraint committed_behind_its_hold check (committed_at >= created_at);
 alter table history
+  drop constraint history_pkey,
+  drop constraint history_occupancy_id_fkey,                     -- would lock each new row once more; nobody can delete one
+  add primary key (occupancy_id, id),
   drop constraint history_action_check,
   add constraint history_action_check check (
     action in ('book', 'hold', 'confirm', 'move', 'step', 'displace', 'cancel', 'lapse', 'close', 'reopen'));
+
+drop index history_of;
 
 -- All that the rule below asks of an occupancy is in these two, so that no probe of theirs reads a row.
 drop index dyno_days, vehicle_days;
@@ -17,56 +22,97 @@ create index dyno_days on occupancies (dyno_id, start_date) include (free_from, 
 create index vehicle_days on occupancies (vehicle_id, start_date) include (end_date, status, expires_at, id)
   where occupies and vehicle_id is not null;
 
--- The order of choice of the dynos that can run something, so that nobody walks past those that cannot: their dyno's breadth and name.
-alter table capabilities
-  add column breadth integer,
-  add column name text collate "C";
-update capabilities c set breadth = d.breadth, name = d.name from dynos d where d.id = c.dyno_id;
-create index capable_in_order on capabilities (test_type, drive_type, weight_class, breadth, name, dyno_id);
+-- The dynos that can run something in their order of choice, so that nobody walks past those that cannot: each capability with its
+-- drive types and weight classes spelt out, so that two walks are enough, for the test and for any. Kept from capabilities and dynos.
+create table order_of_choice (
+  test_type text not null,
+  drive_type text not null,
+  weight_class text not null,
+  breadth integer not null,
+  name text not null collate "C",
+  dyno_id integer not null references dynos on delete cascade,
+  primary key (test_type, drive_type, weight_class, breadth, name) include (dyno_id));
+create index order_of_dyno on order_of_choice (dyno_id);
 
-create function put_in_order() returns trigger language plpgsql as $$
+create function refresh_order(p_dyno integer) returns void language sql as $$
+  delete from order_of_choice where dyno_id = p_dyno;
+  insert into order_of_choice
+  select distinct c.test_type, r.drive_type, k.weight_class, d.breadth, d.name, d.id
+    from dynos d join capabilities c on c.dyno_id = d.id
+    join unnest(array['2WD', 'AWD']) r (drive_type) on c.drive_type in (r.drive_type, 'any')
+    join unnest(array['<10K', '>10K']) k (weight_class) on c.weight_class in (k.weight_class, 'any')
+   where d.id = p_dyno;
+$$;
+do $$ begin perform refresh_order(id) from dynos; end $$;
+
+create function keep_order_of_many() returns trigger language plpgsql as $$
 begin
-  select d.breadth, d.name into new.breadth, new.name from dynos d where d.id = new.dyno_id;
-  return new;
+  perform refresh_order(c.dyno_id) from (select distinct dyno_id from changed) c;
+  return null;
 end $$;
-create trigger in_order before insert on capabilities for each row execute function put_in_order();
+create trigger in_order_when_new after insert on capabilities referencing new table as changed
+  for each statement execute function keep_order_of_many();
+create trigger in_order_when_gone after delete on capabilities referencing old table as changed
+  for each statement execute function keep_order_of_many();
+create trigger in_order_when_changed after update on capabilities referencing new table as changed
+  for each statement execute function keep_order_of_many();
 
-create function keep_in_order() returns trigger language plpgsql as $$
+create function keep_order() returns trigger language plpgsql as $$
 begin
-  update capabilities c set breadth = new.breadth, name = new.name where c.dyno_id = new.id;
+  perform refresh_order(new.id);
   return null;
 end $$;
 create trigger in_order after update of breadth, name on dynos for each row
-  when ((old.breadth, old.name) is distinct from (new.breadth, new.name)) execute function keep_in_order();
+  when ((old.breadth, old.name) is distinct from (new.breadth, new.name)) execute function keep_order();
 
--- The rule. Booking, moving, refusal and every report of what is free read these four functions and is_live(); PostgreSQL inlines them.
+-- The rule. Booking, moving, refusal and every report of what is free read these functions and is_live(); PostgreSQL inlines them.
 -- p_except is an occupancy that is looked past: the one that is to be moved.
+
+-- Whether what occupies days really does: only a hold expires.
+create function is_live(p_expires_at timestamptz, p_at timestamptz) returns boolean language sql immutable
+  return p_expires_at is null or p_expires_at > p_at;
+
+-- Why a dyno cannot run a test on some days, whoever else is there. Null: it can.
+create function unfit(d dynos, p_capable boolean, p_start date, p_end date) returns text language sql immutable
+  return case
+    when not d.enabled then 'disabled'
+    when not p_capable then 'not_capable'
+    when p_start < d.available_from or p_end > d.available_to then 'outside_availability' end;
+
+-- As before, of a test: whether the dyno is capable of it is looked up here. One row.
+create or replace function unfit(d dynos, p_test text, p_drive text, p_weight text, p_start date, p_end date)
+returns table (reason text) language sql stable begin atomic
+  select unfit(d, exists (select from capabilities c where c.dyno_id = d.id and c.test_type in (p_test, 'any')
+                             and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any')), p_start, p_end)
+  offset 0;                                                     -- looked up once, not wherever the reason is spoken of
+end;
+
+-- What an occupancy that is in the way of a window is to it. Null: there is none.
+create function kept_by(p_kind text, p_status text, p_first_day date, p_last_day date, p_start date, p_end date) returns text
+language sql immutable
+  return case
+    when p_kind is null then null
+    when p_last_day < p_start or p_first_day > p_end then 'turnaround'
+    when p_kind = 'maintenance' then 'maintenance'
+    when p_status = 'held' then 'held'
+    else 'booked' end;
 
 -- The occupancy that keeps a window off a dyno, the dyno's own turnaround behind the window included. At most one row.
 create function in_the_way(p_dyno integer, p_start date, p_end date, p_turnaround smallint, p_at timestamptz, p_except bigint)
 returns setof occupancies language sql stable begin atomic
   select o.* from (
     select * from occupancies x
-     where x.dyno_id = p_dyno and x.occupies and is_live(x.status, x.expires_at, p_at) and x.id is distinct from p_except
+     where x.dyno_id = p_dyno and x.occupies and is_live(x.expires_at, p_at) and x.id is distinct from p_except
        and x.start_date < p_end + 1 + p_turnaround
      order by x.start_date desc limit 1) o
    where o.free_from > p_start;
 end;
 
--- Why a dyno cannot take a window, all told. One row; free: it can. The planner takes half of all dynos to be free and so
--- walks them in order of choice until one is; of "reason is null" it would expect one in two hundred, and look at all of them.
+-- Why a dyno cannot take a window, all told. One row; free: it can.
 create function why_not(d dynos, p_test text, p_drive text, p_weight text, p_start date, p_end date, p_at timestamptz, p_except bigint)
 returns table (free boolean, reason text, kind text, occupancy_id bigint, free_from date) language sql stable begin atomic
-  select u.reason is null and o.free_from is null,
-         coalesce(u.reason, case
-           when o.free_from is null then null
-           when o.end_date < p_start or o.start_date > p_end then 'turnaround'
-           when o.kind = 'maintenance' then 'maintenance'
-           when o.status = 'held' then 'held'
-           else 'booked' end),
-         case when u.reason is null then o.kind end,
-         case when u.reason is null then o.id end,
-         case when u.reason is null then o.free_from end
+  select u.reason is null and o.id is null, coalesce(u.reason, kept_by(o.kind, o.status, o.start_date, o.end_date, p_start, p_end)),
+         o.kind, o.id, o.free_from
     from unfit(d, p_test, p_drive, p_weight, p_start, p_end) u
     -- Whoever cannot anyway has no calendar to be looked into: a null ends the search at once.
     left join lateral in_the_way(case when u.reason is null then d.id end, p_start, p_end, d.turnaround_days, p_at, p_except) o on true
@@ -78,7 +124,7 @@ create function vehicle_in_the_way(p_vehicle integer, p_start date, p_end date, 
 returns setof occupancies language sql stable begin atomic
   select o.* from (
     select * from occupancies x
-     where x.vehicle_id = p_vehicle and x.occupies and is_live(x.status, x.expires_at, p_at) and x.id is distinct from p_except
+     where x.vehicle_id = p_vehicle and x.occupies and is_live(x.expires_at, p_at) and x.id is distinct from p_except
        and x.start_date <= p_end
      order by x.start_date desc limit 1) o
    where o.end_date >= p_start;
@@ -123,37 +169,6 @@ begin
   return null;
 end $$;
 
--- The first day on which each dyno that could run a test is free for long enough, all of them in one look: between what takes a dyno
--- until then there are gaps, and the first that is long enough is it. No row: no dyno is. p_dyno is the only one that will do, or null.
-create function first_free(p_dyno integer, p_test text, p_drive text, p_weight text, p_start date, p_days integer, p_until date,
-                           p_at timestamptz, p_except bigint)
-returns date language plpgsql stable as $$
-begin
-  return (select min(g.day) from (
-    select greatest(d.first_day, o.free_from) as day, d.last_day, p_days + d.turnaround_days as days_needed,
-           lead(o.start_date, 1, 'infinity') over (partition by d.id order by o.start_date) as taken_from
-      from (
-        select x.id, x.turnaround_days, greatest(p_start, x.available_from) as first_day,
-               least(p_until, x.available_to - p_days + 1) as last_day
-          from dynos x
-         where (p_dyno is null or x.id = p_dyno) and x.enabled
-           and exists (select from capabilities c where c.dyno_id = x.id and c.test_type in (p_test, 'any')
-                          and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
-        offset 0) d
-     cross join lateral (
-       (select x.start_date, x.free_from from occupancies x
-         where x.dyno_id = d.id and x.occupies and is_live(x.status, x.expires_at, p_at) and x.id is distinct from p_except
-           and x.start_date <= d.first_day
-         order by x.start_date desc limit 1)
-       union all
-       (select x.start_date, x.free_from from occupancies x
-         where x.dyno_id = d.id and x.occupies and is_live(x.status, x.expires_at, p_at) and x.id is distinct from p_except
-           and x.start_date > d.first_day and x.start_date < d.last_day + p_days + d.turnaround_days)
-       union all
-       select date '-infinity', date '-infinity') o) g
-   where g.day <= g.last_day and g.day + g.days_needed <= g.taken_from);
-end $$;
-
 -- The first days of the next windows in which both a dyno and a vehicle are free, at most p_count: one for each time that something
 -- lies between. Without a vehicle, the dyno alone.
 create function next_windows(d dynos, p_vehicle integer, p_test text, p_drive text, p_weight text, p_start date, p_days integer,
@@ -175,10 +190,10 @@ begin
     -- Behind whatever comes next, of the dyno's or of the vehicle's.
     select o.day into day from (
       (select x.start_date, x.free_from as day from occupancies x
-        where x.dyno_id = d.id and x.occupies and is_live(x.status, x.expires_at, p_at) and x.start_date > day order by 1 limit 1)
+        where x.dyno_id = d.id and x.occupies and is_live(x.expires_at, p_at) and x.start_date > day order by 1 limit 1)
       union all
       (select x.start_date, x.end_date + 1 from occupancies x
-        where x.vehicle_id = p_vehicle and x.occupies and is_live(x.status, x.expires_at, p_at) and x.start_date > day
+        where x.vehicle_id = p_vehicle and x.occupies and is_live(x.expires_at, p_at) and x.start_date > day
         order by 1 limit 1)) o
      order by o.start_date limit 1;
     exit when day is null;
@@ -210,21 +225,37 @@ create function obstacle_json(o occupancies) returns jsonb language sql stable
     'window_id', case when o.kind = 'maintenance' then o.id end, 'dyno_id', o.dyno_id, 'start_date', o.start_date,
     'end_date', o.end_date, 'status', o.status, 'vin', (select v.vin from vehicles v where v.id = o.vehicle_id)));
 
--- And of a dyno that cannot take a window; what is null in it is left out by whoever asks.
-create function rejection_json(p_dyno integer, p_name text, p_reason text, p_kind text, p_occupancy bigint, p_free_from date)
-returns jsonb language sql stable
-  return jsonb_build_object('dyno_id', p_dyno, 'dyno_name', p_name, 'reason', p_reason,
-    'allocation_id', case when p_kind = 'allocation' then p_occupancy end,
-    'window_id', case when p_kind = 'maintenance' then p_occupancy end, 'free_from', p_free_from);
+-- And of a dyno that cannot take a window; what is null in it is left out by whoever asks. A row is made into JSON in half the time
+-- that an object takes to be built, and a refusal makes one of every dyno.
+create type rejection as (dyno_id integer, dyno_name text, reason text, allocation_id bigint, window_id bigint, free_from date);
+create function rejection(p_dyno integer, p_name text, p_reason text, p_kind text, p_occupancy bigint, p_free_from date)
+returns rejection language sql immutable
+  return row(p_dyno, p_name, p_reason, case when p_kind = 'allocation' then p_occupancy end,
+             case when p_kind = 'maintenance' then p_occupancy end, p_free_from)::rejection;
 
--- As before, but its plan is kept.
-create or replace function remember_answer(p_owner text, p_route text, p_key text, p_hash bytea, p_answer jsonb) returns void
-language plpgsql set search_path = public, pg_temp as $$
+-- As before, but a key that was used long ago is forgotten, so that nobody has to reckon with it who uses it anew.
+create or replace function remembered_answer(p_owner text, p_route text, p_key text, p_hash bytea) returns jsonb language plpgsql as $$
+declare done idempotency_keys; locked text;
 begin
-  insert into idempotency_keys as i (owner, route, key, body_hash, answer)
-  select p_owner, p_route, p_key, p_hash, p_answer where p_key is not null
-      on conflict (owner, route, key) do update
-     set body_hash = excluded.body_hash, answer = excluded.answer, created_at = excluded.created_at;
+  if p_key is null then return null; end if;
+  locked := pg_advisory_xact_lock(hashtextextended(p_owner || chr(31) || p_route || chr(31) || p_key, 0))::text;  -- no query of its own
+  select * into done from idempotency_keys i where i.owner = p_owner and i.route = p_route and i.key = p_key;
+  if not found then return null; end if;
+  if done.created_at <= clock_timestamp() - interval '24 hours' then
+    delete from idempotency_keys i where i.owner = p_owner and i.route = p_route and i.key = p_key;
+    return null;
+  end if;
+  if done.body_hash <> p_hash then return jsonb_build_object('outcome', 'key_reused'); end if;
+  return done.answer || '{"replayed": true}';
+end $$;
+
+-- An answer, kept for whoever asks again with the key, if there is one that remembered_answer() did not know.
+create function answered(p_owner text, p_route text, p_key text, p_hash bytea, p_answer jsonb) returns jsonb language plpgsql as $$
+begin
+  if p_key is not null then
+    insert into idempotency_keys (owner, route, key, body_hash, answer) values (p_owner, p_route, p_key, p_hash, p_answer);
+  end if;
+  return p_answer;
 end $$;
 
 -- Holds that ran out and lie where somebody wants to go, or all there are. One that somebody is changing now is passed over.
@@ -253,62 +284,148 @@ create or replace function sweep(p_keys_older_than interval) returns table (laps
   select lapse(null, null, null, null, clock_timestamp()), (select count(*) from keys)
 $$;
 
+-- All dynos at once, or p_dyno alone: the one of choice for a window, or the first day behind it on which one of them is free for as
+-- long; or, if there is neither, the reasons of each, what kept most of the capable ones, and whether somebody else's days kept any.
+create function look_at_all(p_dyno integer, p_test text, p_drive text, p_weight text, p_start date, p_days integer, p_until date,
+                            p_at timestamptz, p_except bigint,
+                            out dyno_id integer, out version integer, out next_day date, out rejected json, out mostly text, out conflicting boolean)
+language plpgsql stable as $$
+#variable_conflict use_column
+begin
+  with looked as materialized (
+    select x.*, coalesce(x.unfit, kept_by(o.kind, o.status, o.start_date, o.end_date, p_start, p_start + p_days - 1)) as reason,
+           o.kind, o.id as occupancy_id, o.free_from
+      from (
+        select x.id, x.version, x.name, x.breadth, x.turnaround_days, x.available_from, x.available_to,
+               unfit(x, x.id in (select y.dyno_id from order_of_choice y
+                                  where y.test_type in (p_test, 'any') and y.drive_type = p_drive and y.weight_class = p_weight),
+                     p_start, p_start + p_days - 1) as unfit
+          from dynos x
+         where x.id = p_dyno or p_dyno is null and x.retired_at is null
+        offset 0) x
+      left join lateral in_the_way(case when x.unfit is null then x.id end, p_start, p_start + p_days - 1, x.turnaround_days, p_at,
+                                   p_except) o on true
+  ), waiting as (
+    -- From when on it is free, were nothing to follow; and behind its last day and what must be free then, nothing matters.
+    select l.id, coalesce(l.free_from, o.free_from, l.available_from) as first_day, least(p_until, l.available_to - p_days + 1) as last_day,
+           p_days + l.turnaround_days as days_needed, least(p_until, l.available_to - p_days + 1) + p_days + l.turnaround_days as horizon
+      from looked l
+      left join lateral in_the_way(case when l.free_from is null then l.id end, l.available_from, l.available_from, 0::smallint, p_at,
+                                   p_except) o on true
+     where l.free_from is not null or l.reason = 'outside_availability' and l.available_from > p_start
+  ), next as (
+    select min(g.day) as day
+      from waiting w
+     cross join lateral (
+       -- Most calendars are told to be too full by adding up what is in them; only of the others the gaps are looked at.
+       select coalesce(sum(least(o.free_from, w.horizon) - o.start_date), 0)::integer as days from occupancies o
+        where o.dyno_id = w.id and o.occupies and is_live(o.expires_at, p_at) and o.id is distinct from p_except
+          and o.start_date >= w.first_day and o.start_date < w.horizon
+       offset 0) taken
+     cross join lateral (
+       select coalesce(min(x.day) filter (where x.taken_from >= x.day + w.days_needed), max(x.free_from), w.first_day) as day from (
+         select lag(o.free_from, 1, w.first_day) over (order by o.start_date) as day, o.start_date as taken_from, o.free_from
+           from occupancies o
+          where o.dyno_id = w.id and o.occupies and is_live(o.expires_at, p_at) and o.id is distinct from p_except
+            and o.start_date >= w.first_day and o.start_date < w.horizon) x
+       offset 0) g
+     where w.first_day <= w.last_day and w.first_day + taken.days + w.days_needed <= w.horizon and g.day <= w.last_day
+  ), best as materialized (
+    select l.id, l.version, n.day
+      from next n left join (select * from looked f where f.reason is null order by f.breadth, f.name limit 1) l on true
+  )
+  select b.id, b.version, b.day, r.rejected, r.mostly, r.conflicting into dyno_id, version, next_day, rejected, mostly, conflicting
+    from best b
+    left join lateral (
+      select json_strip_nulls(json_agg(rejection(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name)) as rejected,
+             (select c.reason from (
+                select q.reason, count(*) as dynos from looked q
+                 where q.reason <> 'not_capable'
+                   and (q.reason <> 'disabled'
+                        or exists (select from capabilities c where c.dyno_id = q.id and c.test_type in (p_test, 'any')
+                                      and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any')))
+                 group by 1) c
+               order by c.dynos desc, array_position(array['booked', 'held', 'turnaround', 'maintenance', 'outside_availability',
+                                                           'disabled'], c.reason) limit 1) as mostly,
+             bool_or(l.kind is not null) as conflicting
+        from looked l
+       where b.id is null and b.day is null) r on true;
+end $$;
+
 -- One dyno for a test: the earliest day, then the least capable, then the first by name; or p_dyno and no other. Gives it and the day,
--- its row locked unless somebody else has it locked; or no dyno, and of first_day, the first on which the vehicle is free, the reasons
--- of each, what kept most of the capable ones, and whether somebody else's days kept any. again: what was seen does not go together.
+-- its row locked unless somebody else has it locked; or no dyno, and of first_day, the first on which the vehicle is free, what
+-- look_at_all() says of all. again: what was seen does not go together.
 create function choose(p_dyno integer, p_vehicle integer, p_drive text, p_weight text, p_test text, p_start date, p_days integer,
                        p_until date, p_except bigint,
                        out dyno_id integer, out dyno_name text, out turnaround_days smallint, out day date, out first_day date,
-                       out rejected jsonb, out mostly text, out conflicting boolean, out again boolean)
+                       out rejected json, out mostly text, out conflicting boolean, out again boolean)
 language plpgsql as $$
 #variable_conflict use_column
-declare at timestamptz; next_day date; candidate integer; seen_version integer;
+declare at timestamptz; candidate integer; seen_version integer; seen record;
 begin
   again := false;
   day := p_start;
   loop
     at := clock_timestamp();
-    if day > p_until or exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except)) then
-      day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
-      exit when day is null;
-    end if;
-    first_day := coalesce(first_day, day);
-
+    -- Of those that can do it, in order, the first: one by one until one is free, unless too many are not.
     if p_dyno is null then
-      select f.dyno_id, f.version into candidate, seen_version
-        from unnest(array[p_test, 'any']) t, unnest(array[p_drive, 'any']) r, unnest(array[p_weight, 'any']) k
+      select c.dyno_id, x.version into candidate, seen_version
+        from (
+          (select y.breadth, y.name, y.dyno_id from order_of_choice y
+            where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
+            order by y.breadth, y.name limit 16)
+          union all
+          (select y.breadth, y.name, y.dyno_id from order_of_choice y
+            where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
+            order by y.breadth, y.name limit 16)
+          order by breadth, name limit 16) c
        cross join lateral (
-         select c.dyno_id, x.version, c.breadth, c.name from capabilities c
-          cross join lateral (                                    -- one by one, in order, until one is free
-            select x.version from dynos x
-             where x.id = c.dyno_id
-               and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
-            offset 0) x
-          where c.test_type = t and c.drive_type = r and c.weight_class = k
-          order by c.breadth, c.name limit 1) f
-       order by f.breadth, f.name limit 1;
+         select x.version from dynos x
+          where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
+            and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+         offset 0) x
+       where not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except))
+       order by c.breadth, c.name limit 1;
     else
       select x.id, x.version into candidate, seen_version from dynos x
-       where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w);
+       where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+         and not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except));
+    end if;
+    if candidate is null then
+      if exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except)) then
+        day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
+        exit when day is null;
+        continue;
+      end if;
+      first_day := coalesce(first_day, day);
+      seen := look_at_all(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
+      candidate := seen.dyno_id;
+      seen_version := seen.version;
     end if;
     if candidate is not null then
       select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
         from dynos x where x.id = candidate and x.version = seen_version for no key update skip locked;
       exit when found;
       -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
-      select x.id into candidate from dynos x
-       where (p_dyno is null or x.id = p_dyno)
-         and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
-       order by x.breadth, x.name limit 1 for no key update of x skip locked;
-      if not found then
-        -- Free, but somebody is booking it: let the constraint decide. Two dynos are never waited for in turn, but for who changes one,
-        -- who waits for nobody any more.
-        select x.id into candidate from dynos x
-         where (p_dyno is null or x.id = p_dyno)
-           and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
-         order by x.breadth, x.name limit 1;
-        perform from dynos x where x.id = candidate for key share;
+      if p_dyno is null then
+        select f.* into dyno_id, dyno_name, turnaround_days
+          from (values (p_test), ('any')) t (test_type)
+         cross join lateral (
+           select c.dyno_id, c.name, x.turnaround_days
+             from (select y.dyno_id, y.breadth, y.name, z.version from order_of_choice y join dynos z on z.id = y.dyno_id
+                    where y.test_type = t.test_type and y.drive_type = p_drive and y.weight_class = p_weight
+                    order by y.breadth, y.name offset 0) c
+            cross join lateral (
+              select x.turnaround_days from dynos x
+               where x.id = c.dyno_id and x.version = c.version and unfit(x, true, day, day + p_days - 1) is null
+                 and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+                 for no key update skip locked) x
+            order by c.breadth, c.name limit 1) f limit 1;
+        exit when found;
       end if;
+      -- Free, but somebody is booking it: let the constraint decide. Two dynos are never waited for in turn, but for who changes one,
+      -- who waits for nobody any more.
+      perform from dynos x where x.id = candidate for key share;
       -- It stays as it is from here on. What was seen of it is older than that.
       select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
         from dynos x cross join lateral unfit(x, p_test, p_drive, p_weight, day, day + p_days - 1) u
@@ -317,35 +434,18 @@ begin
       exit;
     end if;
 
-    next_day := first_free(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
-    exit when next_day is null;
-    if next_day = day then                                        -- cancelled since it was looked for
-      again := true;
-      exit;
-    end if;
-    day := next_day;
+    exit when seen.next_day is null;
+    day := seen.next_day;
   end loop;
   if dyno_id is not null or first_day is null or again then return; end if;
 
-  at := clock_timestamp();
-  with looked as materialized (
-    select x.id, x.name, w.reason, w.kind, w.occupancy_id, w.free_from, array_position(array['booked', 'held', 'turnaround',
-             'maintenance', 'outside_availability', 'disabled'], w.reason) as rank
-      from dynos x cross join lateral why_not(x, p_test, p_drive, p_weight, first_day, first_day + p_days - 1, at, p_except) w
-     where x.id = p_dyno or p_dyno is null and x.retired_at is null
-  ), capable as (
-    select l.reason, l.rank, count(*) as dynos from looked l
-     where l.rank <= 5
-        or l.reason = 'disabled' and exists (select from capabilities c where c.dyno_id = l.id and c.test_type in (p_test, 'any')
-                                                and c.drive_type in (p_drive, 'any') and c.weight_class in (p_weight, 'any'))
-     group by 1, 2
-  )
-  select jsonb_strip_nulls((
-           select jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name) from looked l)),
-         coalesce((select c.reason from capable c order by c.dynos desc, c.rank limit 1), 'not_capable'),
-         exists (select from capable c where c.rank <= 4),
-         exists (select from looked l where l.reason is null)     -- cancelled since
-    into rejected, mostly, conflicting, again;
+  if seen.rejected is null or day <> first_day then               -- it was another day that was looked at
+    seen := look_at_all(p_dyno, p_test, p_drive, p_weight, first_day, p_days, first_day - 1, clock_timestamp(), p_except);
+  end if;
+  rejected := seen.rejected;
+  mostly := coalesce(seen.mostly, 'not_capable');
+  conflicting := coalesce(seen.conflicting, false);
+  again := seen.dyno_id is not null;                              -- cancelled since
 end $$;
 
 -- Book a vehicle, onto p_dyno or the dyno of choice: one call, one transaction, at most one booking. With p_hold, held for so long.
@@ -361,13 +461,13 @@ create function book(
   p_owner text, p_route text, p_key text, p_hash bytea, p_dyno integer, p_vehicle integer, p_vin text, p_test text, p_start date,
   p_days integer, p_max_shift integer, p_hold interval, p_work jsonb, p_dry boolean, p_zone text, p_horizon_days integer,
   p_max_days integer)
-returns jsonb language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off
+returns json language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan as $$
 declare
-  answer jsonb;
+  answer jsonb; refusal json;
   today date := (clock_timestamp() at time zone p_zone)::date;
   until date := least(p_start + p_max_shift, today + p_horizon_days - p_days + 1);   -- the last day worth trying
-  v vehicles; o occupancies; c record; in_its_way jsonb;
+  v record; o occupancies; c record; booked record; in_its_way jsonb;
 begin
   if p_key is not null then
     answer := remembered_answer(p_owner, p_route, p_key, p_hash);
@@ -381,10 +481,12 @@ begin
   end if;
 
   for attempts in 1 .. 64 loop
+    -- It stays as it is from here on, as its dyno will. Before the insert: what is inserted and taken back stays in the way of others
+    -- until all is over, and so does whoever is waited for meanwhile.
     if p_vehicle is not null then
-      select * into v from vehicles x where x.id = p_vehicle;
+      select x.id, x.vin, x.drive_type, x.weight_class, x.retired_at into v from vehicles x where x.id = p_vehicle for key share;
     else
-      select * into v from vehicles x where x.vin = p_vin;
+      select x.id, x.vin, x.drive_type, x.weight_class, x.retired_at into v from vehicles x where x.vin = p_vin for key share;
     end if;
     if not found then return jsonb_build_object('outcome', 'vehicle_not_found'); end if;
     if v.retired_at is not null then return jsonb_build_object('outcome', 'vehicle_retired', 'vin', v.vin); end if;
@@ -394,12 +496,12 @@ begin
     if c.dyno_id is null then
       if c.first_day is null then
         select jsonb_agg(obstacle_json(x) order by x.start_date) into in_its_way from occupancies x
-         where x.vehicle_id = v.id and x.occupies and is_live(x.status, x.expires_at, clock_timestamp())
+         where x.vehicle_id = v.id and x.occupies and is_live(x.expires_at, clock_timestamp())
            and x.start_date < until + p_days and x.end_date >= p_start;
         continue when in_its_way is null;                         -- cancelled since
-        answer := jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', in_its_way, 'vin', v.vin);
+        refusal := jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', in_its_way, 'vin', v.vin);
       else
-        answer := jsonb_build_object('outcome', 'no_dyno_available', 'rejected', coalesce(c.rejected, '[]'),
+        refusal := json_build_object('outcome', 'no_dyno_available', 'rejected', coalesce(c.rejected, '[]'),
           'start_date', c.first_day, 'end_date', c.first_day + p_days - 1, 'vin', v.vin);
       end if;
       if not p_dry then
@@ -407,7 +509,7 @@ begin
         values (p_owner, v.id, p_test, v.drive_type, v.weight_class, p_start, p_days,
                 coalesce(c.mostly, 'vehicle_already_allocated'), coalesce(c.conflicting, true));
       end if;
-      return answer;
+      return refusal;
     end if;
 
     if p_dry then
@@ -417,16 +519,12 @@ begin
       return jsonb_build_object('outcome', 'would_book', 'allocation', allocation_json(o, c.dyno_name, v.vin));
     end if;
 
-    -- As its dyno, the vehicle stays as it is from here on; if it changed since it was looked at, all is looked at again. Before the
-    -- insert: what is inserted and taken back stays in the way of others until all is over, and so does whoever is waited for meanwhile.
-    perform from vehicles x where x.id = v.id and x.version = v.version for key share;
-    continue when not found;
-    insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, status, expires_at,
+    insert into occupancies as x (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, status, expires_at,
                              booked_by, committed_at, work)
       values ('allocation', c.dyno_id, v.id, p_test, c.day, c.day + p_days - 1, c.turnaround_days, c.day - p_start,
               case when p_hold is null then 'scheduled' else 'held' end, clock_timestamp() + p_hold, p_owner,
               case when p_hold is not null then timestamptz 'infinity' end, p_work)
-      on conflict do nothing returning * into o;
+      on conflict do nothing returning x.id, allocation_json(x, c.dyno_name, v.vin) as allocation into booked;
     if not found then                                             -- somebody was faster, or a hold ran out and nobody said so
       -- What lapses is committed first: who moves something onto those days waits for it, and is not to be waited for.
       if lapse(c.dyno_id, v.id, c.day, c.day + p_days + c.turnaround_days, clock_timestamp()) > 0 then
@@ -435,11 +533,9 @@ begin
       continue;
     end if;
 
-    answer := jsonb_build_object('outcome', 'booked', 'allocation', allocation_json(o, c.dyno_name, v.vin));
     insert into history (occupancy_id, action, actor, after)
-      values (o.id, case when p_hold is null then 'book' else 'hold' end, p_owner, answer -> 'allocation');
-    if p_key is not null then perform remember_answer(p_owner, p_route, p_key, p_hash, answer); end if;
-    return answer;
+      values (booked.id, case when p_hold is null then 'book' else 'hold' end, p_owner, booked.allocation);
+    return answered(p_owner, p_route, p_key, p_hash, jsonb_build_object('outcome', 'booked', 'allocation', booked.allocation));
   end loop;
   return jsonb_build_object('outcome', 'contended');
 end $$;
@@ -513,7 +609,7 @@ begin
     -- What only lets go of days asks nobody.
     if wanted.dyno_id <> was.dyno_id or wanted.start_date < was.start_date or wanted.end_date > was.end_date then
       select jsonb_agg(obstacle_json(x) order by x.start_date) into in_its_way from occupancies x
-       where x.vehicle_id = v.id and x.id <> p_id and x.occupies and is_live(x.status, x.expires_at, at)
+       where x.vehicle_id = v.id and x.id <> p_id and x.occupies and is_live(x.expires_at, at)
          and x.start_date <= wanted.end_date and x.end_date >= wanted.start_date;
       if in_its_way is not null then
         return jsonb_build_object('outcome', 'vehicle_already_allocated', 'in_the_way', in_its_way, 'vin', v.vin);
@@ -522,7 +618,7 @@ begin
       if not w.free then
         return jsonb_build_object('outcome', 'no_dyno_available', 'vin', v.vin, 'start_date', wanted.start_date, 'end_date', wanted.end_date,
           'rejected', jsonb_strip_nulls(jsonb_build_array(
-            rejection_json(d.id, d.name, w.reason, w.kind, w.occupancy_id, w.free_from))));
+            rejection(d.id, d.name, w.reason, w.kind, w.occupancy_id, w.free_from))));
       end if;
       perform lapse(d.id, v.id, wanted.start_date, wanted.end_date + 1 + d.turnaround_days, at);
     end if;
@@ -598,7 +694,7 @@ begin
     perform lapse(d.id, null, p_start, p_end + 1 + d.turnaround_days, clock_timestamp());
     select array_agg(x order by x.start_date, x.id) into ways from (
       select * from occupancies y
-       where y.dyno_id = d.id and y.occupies and is_live(y.status, y.expires_at, clock_timestamp())
+       where y.dyno_id = d.id and y.occupies and is_live(y.expires_at, clock_timestamp())
          and y.start_date < p_end + 1 + d.turnaround_days and y.free_from > p_start
        order by y.id for no key update) x;
     select jsonb_agg(obstacle_json(x) || jsonb_build_object('reason',
@@ -634,7 +730,7 @@ begin
           stuck := stuck || (obstacle_json(o) || jsonb_strip_nulls(jsonb_build_object(
             'reason', case when c.first_day is null then 'vehicle_already_allocated' else 'no_dyno_available' end,
             'rejected', (select jsonb_agg(case when r -> 'window_id' = to_jsonb(closed.id) then r - 'window_id' else r end order by n)
-                           from jsonb_array_elements(c.rejected) with ordinality r (r, n)))));  -- that window will not have been
+                           from jsonb_array_elements(c.rejected::jsonb) with ordinality r (r, n)))));  -- that window will not have been
           continue;
         end if;
         perform lapse(c.dyno_id, v.id, c.day, c.day + (o.end_date - o.start_date) + 1 + c.turnaround_days, clock_timestamp());
@@ -655,8 +751,7 @@ begin
       if p_dry then
         raise exception using errcode = 'DY001', message = 'dry';
       end if;
-      perform remember_answer(p_actor, p_route, p_key, p_hash, answer);
-      return answer;
+      return answered(p_actor, p_route, p_key, p_hash, answer);
     exception
       when sqlstate 'DY001' then undone := sqlerrm;
       when exclusion_violation then undone := 'again';
@@ -720,12 +815,12 @@ begin
     select jsonb_build_object('outcome', 'looked', 'start_date', p_start, 'end_date', finish,
       'vehicle_id', v.id, 'vin', v.vin,
       'in_the_way', coalesce((select jsonb_agg(obstacle_json(o) order by o.start_date) from occupancies o
-                               where o.vehicle_id = v.id and o.occupies and is_live(o.status, o.expires_at, at)
+                               where o.vehicle_id = v.id and o.occupies and is_live(o.expires_at, at)
                                  and o.start_date <= finish and o.end_date >= p_start), '[]'),
       'available', coalesce((select jsonb_agg(jsonb_build_object('dyno_id', l.id, 'dyno_name', l.name, 'breadth', l.breadth)
                                               order by l.breadth, l.name) from looked l where l.free), '[]'),
       'rejected', coalesce((
-        select jsonb_strip_nulls(jsonb_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name))
+        select jsonb_strip_nulls(jsonb_agg(rejection(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name))
           from looked l where not l.free), '[]'),
       'next', coalesce((select jsonb_agg(jsonb_build_object('dyno_id', n.id, 'dyno_name', n.name, 'start_date', n.day,
                                                             'end_date', n.day + p_days - 1) order by n.day, n.breadth, n.name)
@@ -737,7 +832,7 @@ create function schedule(p_dyno integer, p_from date, p_to date) returns jsonb
 language sql stable security definer set search_path = public, pg_temp as $$
   with taken as materialized (
     select o.* from occupancies o
-     where o.dyno_id = p_dyno and o.occupies and is_live(o.status, o.expires_at, clock_timestamp())
+     where o.dyno_id = p_dyno and o.occupies and is_live(o.expires_at, clock_timestamp())
        and o.start_date <= p_to and o.free_from > p_from
   )
   select jsonb_build_object('dyno_id', d.id, 'dyno_name', d.name, 'from', p_from, 'to', p_to,
@@ -886,5 +981,5 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
     'digest', (select s.digest from stored s order by s.revision desc limit 1))
 $$;
 
-revoke execute on function lapse, choose, book, change_allocation, close_dyno, reopen_dyno, availability, schedule from public;
+revoke execute on function refresh_order, answered, lapse, look_at_all, choose, book, change_allocation, close_dyno, reopen_dyno, availability, schedule from public;
 grant execute on function book, change_allocation, close_dyno, reopen_dyno, availability, schedule to dyno_allocations;

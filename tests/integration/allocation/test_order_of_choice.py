@@ -1,0 +1,86 @@
+"""Dynos are walked in their order of choice, which is kept beside the capabilities, and only so far one by one."""
+
+from itertools import product
+
+import pytest
+from sqlalchemy import text
+
+from dyno.database import transaction
+from tests.lab import MONDAY, Lab
+
+WALKED = 16
+DRIVE_TYPES, WEIGHT_CLASSES = ("2WD", "AWD"), ("<10K", ">10K")
+
+
+def spelt_out(lab: Lab) -> set[tuple[object, ...]]:
+    """What the order of choice should be, from the capabilities."""
+    lines = lab.rows(
+        "select c.test_type, c.drive_type, c.weight_class, d.breadth, d.name, d.id from capabilities c join dynos d"
+        " on d.id = c.dyno_id"
+    )
+    return {
+        (test_type, drive_type, weight_class, *dyno)
+        for test_type, drive_types, weight_classes, *dyno in lines
+        for drive_type, weight_class in product(DRIVE_TYPES, WEIGHT_CLASSES)
+        if drive_types in (drive_type, "any") and weight_classes in (weight_class, "any")
+    }
+
+
+def kept(lab: Lab) -> set[tuple[object, ...]]:
+    """What it is."""
+    columns = "test_type, drive_type, weight_class, breadth, name, dyno_id"
+    return set(lab.rows(f"select {columns} from order_of_choice"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "select 1",
+        "update dynos set name = 'Z' where name = 'D1'",
+        "update dynos set breadth = breadth + 1",
+        "update capabilities set weight_class = 'any' where test_type = 'brake' and weight_class = '>10K'",
+        "delete from capabilities where test_type = 'any'",
+        "insert into capabilities select id, 'evap', 'any', '>10K' from dynos",
+        "delete from capabilities; delete from dynos where name = 'D2'",
+    ],
+)
+def test_the_order_follows_the_dynos_and_their_capabilities(lab: Lab, change: str) -> None:
+    lab.dyno("D1", "brake AWD <10K", "brake 2WD <10K", "brake any >10K")
+    lab.dyno("D2")
+    lab.dyno("D3", "evap AWD any", "evap any <10K", "any 2WD >10K")
+
+    lab.sql(change)
+
+    assert kept(lab) == spelt_out(lab)
+
+
+def behind_a_queue(lab: Lab) -> str:
+    """A lab whose first dynos in order are all booked on Monday, three more, one that can do more; a vehicle for it."""
+    for number in range(WALKED + 3):
+        lab.dyno(f"D{number:02d}", "brake AWD <10K")
+    lab.dyno("A")
+    *others, vin = lab.vehicles(WALKED + 1)
+    for other in others:
+        lab.auto_allocate(other, MONDAY)
+    return vin
+
+
+def test_the_first_in_order_is_chosen_also_behind_many_that_are_taken(lab: Lab) -> None:
+    vin = behind_a_queue(lab)
+
+    assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED}"
+
+
+def test_behind_many_that_are_taken_one_that_somebody_is_booking_is_passed_over(lab: Lab) -> None:
+    vin = behind_a_queue(lab)
+
+    with transaction(lab.owner) as somebody:
+        somebody.execute(text("select from dynos where name = :name for no key update"), {"name": f"D{WALKED}"})
+        assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED + 1}"
+
+
+def test_what_can_do_more_is_chosen_when_all_that_can_do_less_are_taken(lab: Lab) -> None:
+    vin = behind_a_queue(lab)
+    lab.sql("update dynos set enabled = false where name >= :name", name=f"D{WALKED}")
+
+    assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == "A"
