@@ -291,10 +291,10 @@ def test_a_route_that_is_not_there_is_a_404_for_everybody(call: Call) -> None:
 def test_a_database_that_is_away_is_a_503_with_retry_after(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def gone(**_: Any) -> None:
+    def gone(*_: Any, **__: Any) -> None:
         raise OSError("refused")
 
-    monkeypatch.setattr("pg8000.dbapi.connect", gone)
+    monkeypatch.setattr("dyno.driver.Connection", gone)
 
     said = call(door, "POST", "/allocations/auto", body=AUTO)
 

@@ -106,10 +106,10 @@ def test_scrapes_and_health_make_no_line(call: Call, lab: Lab, capsys: pytest.Ca
 
 
 def test_a_scrape_asks_no_database(call: Call, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked(**_: Any) -> None:
+    def asked(*_: Any, **__: Any) -> None:
         raise AssertionError("a scrape must not wake the database")
 
-    monkeypatch.setattr("pg8000.dbapi.connect", asked)
+    monkeypatch.setattr("dyno.driver.Connection", asked)
 
     scraped = call(door, "GET", "/metrics/prometheus", caller=Caller.SCRAPER)
 
@@ -273,10 +273,10 @@ def test_a_scrape_is_answered_while_s3_is_not_and_the_log_says_why(
 
 
 def test_live_and_ready_open_no_connection(call: Call, monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
-    def asked(**_: Any) -> None:
+    def asked(*_: Any, **__: Any) -> None:
         raise AssertionError("readiness must not wake the database")
 
-    monkeypatch.setattr("pg8000.dbapi.connect", asked)
+    monkeypatch.setattr("dyno.driver.Connection", asked)
 
     assert call(door, "GET", "/health/live", caller=Caller.NOBODY).body == {"status": "live"}
     assert call(door, "GET", "/health/ready", caller=Caller.NOBODY).body == {"status": "ready", "release": "test"}

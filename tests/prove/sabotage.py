@@ -39,11 +39,11 @@ def rewritten(name: str, was: str, becomes: str) -> Callable[[Connection], None]
         definition = connection.execute(
             text(
                 "select pg_get_functiondef(oid) from pg_proc where proname = :name"
-                " and pronamespace = 'public'::regnamespace order by pronargs desc limit 1"
+                " and pronamespace = 'public'::regnamespace and pg_get_functiondef(oid) like '%' || :was || '%'"
             ),
-            {"name": name},
-        ).scalar_one()
-        if was not in definition:
+            {"name": name, "was": was.replace("_", "\\_")},
+        ).scalar_one_or_none()
+        if definition is None:
             raise ValueError(f"{name} does not say {was!r}; say what is to be broken as it is written now")
         connection.exec_driver_sql(definition.replace(was, becomes))
 
@@ -98,6 +98,12 @@ def forgetful(connection: Connection) -> None:
     connection.exec_driver_sql("select pg_reload_conf()")
 
 
+def keyless(connection: Connection) -> None:
+    """Nobody remembers a key, and no constraint holds it."""
+    connection.exec_driver_sql("alter table idempotency_keys drop constraint idempotency_keys_pkey")
+    rewritten("remembered_answer", "if not found then", "if true then")(connection)
+
+
 def blind(connection: Connection) -> None:
     """Nobody sees who has a dyno, and no constraint holds it."""
     connection.exec_driver_sql("alter table occupancies drop constraint dyno_once")
@@ -125,7 +131,7 @@ SABOTAGES = (
         3_000,
         crashes=True,
     ),
-    Sabotage("a key is ignored", "keys", WIDE, rewritten("remembered_answer", "if not found then", "if true then")),
+    Sabotage("a key is ignored", "keys", WIDE, keyless),
     Sabotage(
         "a booking is lost as it makes way",
         "final",
@@ -154,7 +160,7 @@ SABOTAGES = (
         "a hold that ran out keeps its days",
         "holds",
         LATE,
-        in_haste("is_live", "expires_at > at", "at is not null"),
+        in_haste("is_live", "(p_expires_at > p_at)", "true"),
         1_200,
     ),
     Sabotage("a disabled dyno is booked", "rule", WIDE, rewritten("unfit", "(NOT (d).enabled)", "false")),

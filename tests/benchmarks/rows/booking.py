@@ -53,13 +53,14 @@ def _of_clients(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
         ("store.book", Role.OURS, booking.ours, DOOR),
         ("the usual way", Role.PEER, booking.usual, SUPERUSER),
         ("the usual way, asking for one", Role.PEER, booking.usual_asking_for_one, SUPERUSER),
+        ("empty statement", Role.FLOOR, booking.round_trip, DOOR),
     ]
     for name, role, way, login in ways if number == SEVERAL else ways[:2]:
         ran = Shared(partial(_ran, labs, size, way, login, number))
         yield Contender(name, role, ran.figure(lambda ran: ran.outcome.per_s), case)
         if number == 1:
             yield Contender(name, role, ran.figure(lambda ran: ran.outcome.took_ms()), f"{case}, p50", unit="ms")
-        if number == SEVERAL:
+        if number == SEVERAL and role is not Role.FLOOR:
             yield Contender(name, role, ran.figure(lambda ran: ran.overlaps), f"{case}, overlaps", unit="pairs")
 
 
