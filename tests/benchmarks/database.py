@@ -79,6 +79,7 @@ class Server:
     @contextmanager
     def copied(self, template: str) -> Iterator[str]:
         """A copy of a database to which nobody is connected."""
+        self.run(f"drop database if exists {COPY}")  # of a run that was killed
         self.run(f"create database {COPY} template {template} strategy file_copy")  # a third of the time of WAL
         try:
             yield COPY

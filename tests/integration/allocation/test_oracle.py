@@ -46,7 +46,11 @@ FAULTS = {
         "when not d.enabled then 'disabled'\n    when not p_capable then 'not_capable'",
         "when not p_capable then 'not_capable'\n    when not d.enabled then 'disabled'",
     ),
-    "any test, in the order of choice": ("choose", "y.test_type = 'any'", "y.test_type = p_test"),
+    "any test, in the order of choice": (
+        "choose",
+        "where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight\n            order",
+        "where false order",
+    ),
     "any drive type, in the order of choice": ("refresh_order", "in (r.drive_type, 'any')", "= r.drive_type"),
     "any weight class, in the order of choice": ("refresh_order", "in (k.weight_class, 'any')", "= k.weight_class"),
     "the last day of a vehicle": ("vehicle_in_the_way", "o.end_date >= p_start", "o.end_date > p_start"),

@@ -16,7 +16,7 @@ def spelt_out(lab: Lab) -> set[tuple[object, ...]]:
     """What the order of choice should be, from the capabilities."""
     lines = lab.rows(
         "select c.test_type, c.drive_type, c.weight_class, d.breadth, d.name, d.id from capabilities c join dynos d"
-        " on d.id = c.dyno_id"
+        " on d.id = c.dyno_id where d.enabled"
     )
     return {
         (test_type, drive_type, weight_class, *dyno)
@@ -38,6 +38,8 @@ def kept(lab: Lab) -> set[tuple[object, ...]]:
         "select 1",
         "update dynos set name = 'Z' where name = 'D1'",
         "update dynos set breadth = breadth + 1",
+        "update dynos set enabled = false where name = 'D2'",
+        "update capabilities set dyno_id = 1 where test_type = 'any'",
         "update capabilities set weight_class = 'any' where test_type = 'brake' and weight_class = '>10K'",
         "delete from capabilities where test_type = 'any'",
         "insert into capabilities select id, 'evap', 'any', '>10K' from dynos",
@@ -77,6 +79,17 @@ def test_behind_many_that_are_taken_one_that_somebody_is_booking_is_passed_over(
     with transaction(lab.owner) as somebody:
         somebody.execute(text("select from dynos where name = :name for no key update"), {"name": f"D{WALKED}"})
         assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED + 1}"
+
+
+def test_one_for_any_test_is_not_passed_over_for_one_that_can_do_more(lab: Lab) -> None:
+    lab.dyno("Busy", "brake AWD <10K")
+    lab.dyno("Wide", "brake any any", "evap any any")
+    lab.dyno("Any", "any AWD <10K")
+    lab.vehicle()
+
+    with transaction(lab.owner) as somebody:
+        somebody.execute(text("select from dynos where name = 'Busy' for no key update"))
+        assert lab.auto_allocate(start_date=MONDAY).allocation.dyno_name == "Any"
 
 
 def test_what_can_do_more_is_chosen_when_all_that_can_do_less_are_taken(lab: Lab) -> None:

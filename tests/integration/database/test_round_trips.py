@@ -123,9 +123,12 @@ def test_what_follows_a_refused_statement_is_not_taken_for_its_answer(
         assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
 
 
-def test_what_follows_a_parameter_that_is_no_text_is_not_taken_for_its_answer(engine_as: EngineAs) -> None:
+@pytest.mark.parametrize("statement", [NOBODY, text("select :vin from nowhere")])
+def test_what_follows_a_parameter_that_cannot_be_sent_is_not_taken_for_its_answer(
+    engine_as: EngineAs, statement: TextClause
+) -> None:
     with autocommit(engine_as("dyno_allocations")) as connection:
         with pytest.raises(UnicodeEncodeError):
-            connection.execute(NOBODY, {"vin": "\ud800"})
+            connection.execute(statement, {"vin": "\ud800"})
+        assert connection.exec_driver_sql("select 3").scalar() == 3
         assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
-        assert [tuple(row) for row in connection.execute(ADD, {"one": 2, "other": 2})] == [(4,)]

@@ -13,7 +13,7 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
     A connection on which a statement with parameters is one round trip.
 
     pg8000 waits for the server after it has named a statement, after it has asked what comes back, and after it has
-    sent the parameters. It sends all of these as text, whatever it has heard until then: it can as well send them
+    sent the parameters. It sends these as text whatever the server said of their types, so it can as well send all
     together and wait once.
 
     Source:
@@ -24,13 +24,16 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
     def execute_unnamed(
         self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: object = None
     ) -> Context:
-        """What the server answers to a statement; COPY, which has a stream, goes on as it does."""
+        """What the server answers to a statement; COPY, which has a stream, is left to pg8000."""
         if stream is not None:
             return super().execute_unnamed(statement, vals, oids, stream)
+        parameters = make_params(self.py_types, vals)
+        for parameter in parameters:
+            (parameter or "").encode()  # what cannot be sent is found before half of a message is
         context = Context(statement)
         self.send_PARSE(NULL_BYTE, statement, oids)
         self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-        self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
+        self.send_BIND(NULL_BYTE, parameters)
         self.send_EXECUTE()
         _write(self._sock, SYNC_MSG)
         _flush(self._sock)

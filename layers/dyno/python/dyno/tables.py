@@ -53,7 +53,7 @@ order_of_choice = Table(
     Column("weight_class", Text, primary_key=True),
     Column("breadth", Integer, primary_key=True),
     Column("name", Text(collation="C"), primary_key=True),
-    Column("dyno_id", Integer, ForeignKey("dynos.id"), nullable=False),
+    Column("dyno_id", Integer, ForeignKey("dynos.id", ondelete="CASCADE"), nullable=False),
 )
 
 vehicles = Table(
@@ -115,8 +115,8 @@ occupancies = Table(
 history = Table(
     "history",
     metadata,
-    Column("occupancy_id", BigInteger, primary_key=True),
     Column("id", BigInteger, primary_key=True),
+    Column("occupancy_id", BigInteger, nullable=False),
     Column("action", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),

@@ -47,7 +47,7 @@ def downgrade() -> None:
     for function in OF_COLUMNS.values():
         op.execute(f"create or replace function {function} {OF_NONE}")
     op.execute("drop trigger in_order on dynos")
-    for when in ("new", "gone", "changed"):
+    for when in ("new", "gone", "changed", "left"):
         op.execute(f"drop trigger in_order_when_{when} on capabilities")
     op.execute("drop function answered, keep_order, keep_order_of_many, refresh_order")
     op.execute("drop table order_of_choice")
@@ -65,9 +65,7 @@ def downgrade() -> None:
         op.execute(f"create index {name} on occupancies ({columns}) include ({included}) where {condition}")
     op.execute("delete from history where action not in ('book', 'cancel', 'lapse')")
     op.execute("alter table history drop constraint history_action_check")
-    op.execute("alter table history drop constraint history_pkey, add primary key (id)")
     op.execute("alter table history add foreign key (occupancy_id) references occupancies")
-    op.execute("create index history_of on history (occupancy_id, id)")
     op.execute("alter table history add constraint history_action_check check (action in ('book', 'cancel', 'lapse'))")
     op.execute("alter table occupancies drop column asked_date, drop column committed_at, drop column work")
     _as_before({"0001_lab.sql": OF_COLUMNS})

@@ -7,23 +7,20 @@ alter table occupancies
   add column work jsonb,                                        -- what its days were reckoned from: miles, miles_per_day, added_days
   add constraint committed_behind_its_hold check (committed_at >= created_at);
 alter table history
-  drop constraint history_pkey,
   drop constraint history_occupancy_id_fkey,                     -- would lock each new row once more; nobody can delete one
-  add primary key (occupancy_id, id),
   drop constraint history_action_check,
   add constraint history_action_check check (
     action in ('book', 'hold', 'confirm', 'move', 'step', 'displace', 'cancel', 'lapse', 'close', 'reopen'));
 
-drop index history_of;
-
 -- All that the rule below asks of an occupancy is in these two, so that no probe of theirs reads a row.
 drop index dyno_days, vehicle_days;
 create index dyno_days on occupancies (dyno_id, start_date) include (free_from, end_date, status, expires_at, kind, id) where occupies;
-create index vehicle_days on occupancies (vehicle_id, start_date) include (end_date, status, expires_at, id)
+create index vehicle_days on occupancies (vehicle_id, start_date) include (end_date, expires_at, id)
   where occupies and vehicle_id is not null;
 
 -- The dynos that can run something in their order of choice, so that nobody walks past those that cannot: each capability with its
--- drive types and weight classes spelt out, so that two walks are enough, for the test and for any. Kept from capabilities and dynos.
+-- drive types and weight classes spelt out, so that two walks are enough, for the test and for any; and none that is disabled.
+-- Derived from capabilities and dynos, and kept so by the triggers below.
 create table order_of_choice (
   test_type text not null,
   drive_type text not null,
@@ -36,12 +33,12 @@ create index order_of_dyno on order_of_choice (dyno_id);
 
 create function refresh_order(p_dyno integer) returns void language sql as $$
   delete from order_of_choice where dyno_id = p_dyno;
-  insert into order_of_choice
+  insert into order_of_choice (test_type, drive_type, weight_class, breadth, name, dyno_id)
   select distinct c.test_type, r.drive_type, k.weight_class, d.breadth, d.name, d.id
     from dynos d join capabilities c on c.dyno_id = d.id
     join unnest(array['2WD', 'AWD']) r (drive_type) on c.drive_type in (r.drive_type, 'any')
     join unnest(array['<10K', '>10K']) k (weight_class) on c.weight_class in (k.weight_class, 'any')
-   where d.id = p_dyno;
+   where d.id = p_dyno and d.enabled;
 $$;
 do $$ begin perform refresh_order(id) from dynos; end $$;
 
@@ -56,16 +53,18 @@ create trigger in_order_when_gone after delete on capabilities referencing old t
   for each statement execute function keep_order_of_many();
 create trigger in_order_when_changed after update on capabilities referencing new table as changed
   for each statement execute function keep_order_of_many();
+create trigger in_order_when_left after update on capabilities referencing old table as changed
+  for each statement execute function keep_order_of_many();
 
 create function keep_order() returns trigger language plpgsql as $$
 begin
   perform refresh_order(new.id);
   return null;
 end $$;
-create trigger in_order after update of breadth, name on dynos for each row
-  when ((old.breadth, old.name) is distinct from (new.breadth, new.name)) execute function keep_order();
+create trigger in_order after update of breadth, name, enabled on dynos for each row
+  when ((old.breadth, old.name, old.enabled) is distinct from (new.breadth, new.name, new.enabled)) execute function keep_order();
 
--- The rule. Booking, moving, refusal and every report of what is free read these functions and is_live(); PostgreSQL inlines them.
+-- The rule. Booking, moving, refusal and every report of what is free read these functions; PostgreSQL inlines them.
 -- p_except is an occupancy that is looked past: the one that is to be moved.
 
 -- Whether what occupies days really does: only a hold expires.
@@ -234,6 +233,7 @@ returns rejection language sql immutable
              case when p_kind = 'maintenance' then p_occupancy end, p_free_from)::rejection;
 
 -- As before, but a key that was used long ago is forgotten, so that nobody has to reckon with it who uses it anew.
+-- Like answered(), it has the search path of the function that calls it: both are called once for every booking.
 create or replace function remembered_answer(p_owner text, p_route text, p_key text, p_hash bytea) returns jsonb language plpgsql as $$
 declare done idempotency_keys; locked text;
 begin
@@ -249,7 +249,7 @@ begin
   return done.answer || '{"replayed": true}';
 end $$;
 
--- An answer, kept for whoever asks again with the key, if there is one that remembered_answer() did not know.
+-- An answer, kept for whoever asks again if a key came with the request: one that remembered_answer() was asked for and did not know.
 create function answered(p_owner text, p_route text, p_key text, p_hash bytea, p_answer jsonb) returns jsonb language plpgsql as $$
 begin
   if p_key is not null then
@@ -279,7 +279,10 @@ $$;
 create or replace function sweep(p_keys_older_than interval) returns table (lapsed bigint, keys bigint)
   language sql security definer set search_path = pg_catalog, public, pg_temp as $$
   with keys as (
-    delete from idempotency_keys where created_at < clock_timestamp() - p_keys_older_than returning 1
+    -- One that is being used anew is passed over: whoever uses it may wait for what lapses here.
+    delete from idempotency_keys i using (
+      select owner, route, key from idempotency_keys where created_at < clock_timestamp() - p_keys_older_than for update skip locked) old
+     where (i.owner, i.route, i.key) = (old.owner, old.route, old.key) returning 1
   )
   select lapse(null, null, null, null, clock_timestamp()), (select count(*) from keys)
 $$;
@@ -288,7 +291,8 @@ $$;
 -- long; or, if there is neither, the reasons of each, what kept most of the capable ones, and whether somebody else's days kept any.
 create function look_at_all(p_dyno integer, p_test text, p_drive text, p_weight text, p_start date, p_days integer, p_until date,
                             p_at timestamptz, p_except bigint,
-                            out dyno_id integer, out version integer, out next_day date, out rejected json, out mostly text, out conflicting boolean)
+                            out dyno_id integer, out version integer, out next_day date,
+                            out rejected json, out mostly text, out conflicting boolean)
 language plpgsql stable as $$
 #variable_conflict use_column
 begin
@@ -366,6 +370,7 @@ begin
   again := false;
   day := p_start;
   loop
+    exit when day > p_until;
     at := clock_timestamp();
     -- Of those that can do it, in order, the first: one by one until one is free, unless too many are not.
     if p_dyno is null then
@@ -408,19 +413,23 @@ begin
       exit when found;
       -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
       if p_dyno is null then
-        select f.* into dyno_id, dyno_name, turnaround_days
-          from (values (p_test), ('any')) t (test_type)
-         cross join lateral (
-           select c.dyno_id, c.name, x.turnaround_days
-             from (select y.dyno_id, y.breadth, y.name, z.version from order_of_choice y join dynos z on z.id = y.dyno_id
-                    where y.test_type = t.test_type and y.drive_type = p_drive and y.weight_class = p_weight
-                    order by y.breadth, y.name offset 0) c
-            cross join lateral (
-              select x.turnaround_days from dynos x
-               where x.id = c.dyno_id and x.version = c.version and unfit(x, true, day, day + p_days - 1) is null
-                 and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
-                 for no key update skip locked) x
-            order by c.breadth, c.name limit 1) f limit 1;
+        select c.dyno_id, c.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+          from (
+            (select y.breadth, y.name, y.dyno_id from order_of_choice y
+              where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
+              order by y.breadth, y.name offset 0)
+            union all
+            (select y.breadth, y.name, y.dyno_id from order_of_choice y
+              where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
+              order by y.breadth, y.name offset 0)
+            order by breadth, name offset 0) c
+         cross join lateral (select z.version from dynos z where z.id = c.dyno_id offset 0) z
+         cross join lateral (                                     -- in that order, and not sorted again: all would be locked for it
+           select x.turnaround_days from dynos x
+            where x.id = c.dyno_id and x.version = z.version and unfit(x, true, day, day + p_days - 1) is null
+              and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+              for no key update skip locked) x
+         limit 1;
         exit when found;
       end if;
       -- Free, but somebody is booking it: let the constraint decide. Two dynos are never waited for in turn, but for who changes one,
@@ -462,7 +471,7 @@ create function book(
   p_days integer, p_max_shift integer, p_hold interval, p_work jsonb, p_dry boolean, p_zone text, p_horizon_days integer,
   p_max_days integer)
 returns json language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off
-  set plan_cache_mode = force_generic_plan as $$
+  set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
   answer jsonb; refusal json;
   today date := (clock_timestamp() at time zone p_zone)::date;
@@ -481,8 +490,8 @@ begin
   end if;
 
   for attempts in 1 .. 64 loop
-    -- It stays as it is from here on, as its dyno will. Before the insert: what is inserted and taken back stays in the way of others
-    -- until all is over, and so does whoever is waited for meanwhile.
+    -- The vehicle stays as it is from here on, as the dyno will once it is chosen. Before the insert: what is inserted and taken back
+    -- stays in the way of others until all is over, and so does whoever is waited for meanwhile.
     if p_vehicle is not null then
       select x.id, x.vin, x.drive_type, x.weight_class, x.retired_at into v from vehicles x where x.id = p_vehicle for key share;
     else
@@ -519,8 +528,8 @@ begin
       return jsonb_build_object('outcome', 'would_book', 'allocation', allocation_json(o, c.dyno_name, v.vin));
     end if;
 
-    insert into occupancies as x (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, status, expires_at,
-                             booked_by, committed_at, work)
+    insert into occupancies as x (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, status,
+                                  expires_at, booked_by, committed_at, work)
       values ('allocation', c.dyno_id, v.id, p_test, c.day, c.day + p_days - 1, c.turnaround_days, c.day - p_start,
               case when p_hold is null then 'scheduled' else 'held' end, clock_timestamp() + p_hold, p_owner,
               case when p_hold is not null then timestamptz 'infinity' end, p_work)
@@ -642,7 +651,8 @@ begin
   return jsonb_build_object('outcome', 'contended');
 end $$;
 
--- As before, but a hold that ran out is over. Cancel an allocation, keeping its row; its own (booked by p_actor) or, with p_any, anybody's. A second time changes nothing.
+-- As before, but a hold that ran out is over. Cancel an allocation, keeping its row; its own (booked by p_actor) or, with p_any,
+-- anybody's. A second time changes nothing.
 create or replace function cancel(p_id bigint, p_actor text, p_any boolean) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare o occupancies; dyno_name text; the_vin text; was jsonb;
@@ -981,5 +991,6 @@ returns jsonb language sql stable set search_path = pg_catalog, public, pg_temp 
     'digest', (select s.digest from stored s order by s.revision desc limit 1))
 $$;
 
-revoke execute on function refresh_order, answered, lapse, look_at_all, choose, book, change_allocation, close_dyno, reopen_dyno, availability, schedule from public;
+revoke execute on function refresh_order, answered, lapse, look_at_all, choose, book, change_allocation, close_dyno, reopen_dyno,
+  availability, schedule from public;
 grant execute on function book, change_allocation, close_dyno, reopen_dyno, availability, schedule to dyno_allocations;
