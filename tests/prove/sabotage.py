@@ -55,7 +55,7 @@ def in_haste(name: str, was: str, becomes: str) -> Callable[[Connection], None]:
 
     def breaks(connection: Connection) -> None:
         rewritten(name, was, becomes)(connection)
-        rewritten("make_interval", "00:00:00.1", "00:00:00.005")(connection)
+        rewritten("make_interval", "00:00:00.1", "00:00:00.001")(connection)
 
     return breaks
 
@@ -154,14 +154,14 @@ SABOTAGES = (
         "holds",
         LATE,
         in_haste("change_allocation", "was.expires_at <=", "false and was.expires_at <="),
-        1_200,
+        3_000,
     ),
     Sabotage(
         "a hold that ran out keeps its days",
         "holds",
         LATE,
         in_haste("is_live", "(p_expires_at > p_at)", "true"),
-        1_200,
+        2_000,
     ),
     Sabotage("a disabled dyno is booked", "rule", WIDE, rewritten("unfit", "(NOT (d).enabled)", "false")),
     Sabotage(
