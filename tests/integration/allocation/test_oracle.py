@@ -47,9 +47,9 @@ FAULTS = {
         "when not p_capable then 'not_capable'\n    when not d.enabled then 'disabled'",
     ),
     "any test, in the order of choice": (
-        "choose",
-        "where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight\n            order",
-        "where false order",
+        "in_order",
+        "where y.test_type = 'any' and",
+        "where false and",
     ),
     "any drive type, in the order of choice": ("refresh_order", "in (r.drive_type, 'any')", "= r.drive_type"),
     "any weight class, in the order of choice": ("refresh_order", "in (k.weight_class, 'any')", "= k.weight_class"),
@@ -67,11 +67,15 @@ FAULTS = {
         "p_days + l.turnaround_days as days_needed",
         "p_days + l.turnaround_days + 1 as days_needed",
     ),
-    "the least capable": ("choose", "order by c.breadth, c.name limit 1;", "order by c.name limit 1;"),
+    "the least capable": (
+        "choose",
+        'order by c.breadth, c.name collate "C" limit 1;',
+        'order by c.name collate "C" limit 1;',
+    ),
     "the name among the alike": (
         "choose",
-        "order by c.breadth, c.name limit 1;",
-        "order by c.breadth, c.name desc limit 1;",
+        'order by c.breadth, c.name collate "C" limit 1;',
+        'order by c.breadth, c.name collate "C" desc limit 1;',
     ),
 }
 

@@ -49,7 +49,7 @@ def downgrade() -> None:
     op.execute("drop trigger in_order on dynos")
     for when in ("new", "gone", "changed", "left"):
         op.execute(f"drop trigger in_order_when_{when} on capabilities")
-    op.execute("drop function answered, keep_order, keep_order_of_many, refresh_order")
+    op.execute("drop function answered, keep_order, keep_order_of_many, refresh_order, in_order")
     op.execute("drop table order_of_choice")
     op.execute("drop function lapse, rejection, obstacle_json, window_json, allocation_json(occupancies), next_windows")
     op.execute("drop type rejection")

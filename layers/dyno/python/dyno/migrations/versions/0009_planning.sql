@@ -64,6 +64,19 @@ end $$;
 create trigger in_order after update of breadth, name, enabled on dynos for each row
   when ((old.breadth, old.name, old.enabled) is distinct from (new.breadth, new.name, new.enabled)) execute function keep_order();
 
+-- Those that can run a test in their order of choice, p_most or all: two ordered walks merged, only as far as somebody reads.
+create function in_order(p_test text, p_drive text, p_weight text, p_most integer)
+returns table (breadth integer, name text, dyno_id integer) language sql stable begin atomic
+  (select y.breadth, y.name, y.dyno_id from order_of_choice y
+    where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
+    order by y.breadth, y.name limit p_most)
+  union all
+  (select y.breadth, y.name, y.dyno_id from order_of_choice y
+    where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
+    order by y.breadth, y.name limit p_most)
+  order by 1, 2 limit p_most;
+end;
+
 -- The rule. Booking, moving, refusal and every report of what is free read these functions; PostgreSQL inlines them.
 -- p_except is an occupancy that is looked past: the one that is to be moved.
 
@@ -375,22 +388,14 @@ begin
     -- Of those that can do it, in order, the first: one by one until one is free, unless too many are not.
     if p_dyno is null then
       select c.dyno_id, x.version into candidate, seen_version
-        from (
-          (select y.breadth, y.name, y.dyno_id from order_of_choice y
-            where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
-            order by y.breadth, y.name limit 16)
-          union all
-          (select y.breadth, y.name, y.dyno_id from order_of_choice y
-            where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
-            order by y.breadth, y.name limit 16)
-          order by breadth, name limit 16) c
+        from in_order(p_test, p_drive, p_weight, 16) c
        cross join lateral (
          select x.version from dynos x
           where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
             and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
          offset 0) x
        where not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except))
-       order by c.breadth, c.name limit 1;
+       order by c.breadth, c.name collate "C" limit 1;
     else
       select x.id, x.version into candidate, seen_version from dynos x
        where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
@@ -414,15 +419,7 @@ begin
       -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
       if p_dyno is null then
         select c.dyno_id, c.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-          from (
-            (select y.breadth, y.name, y.dyno_id from order_of_choice y
-              where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
-              order by y.breadth, y.name offset 0)
-            union all
-            (select y.breadth, y.name, y.dyno_id from order_of_choice y
-              where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
-              order by y.breadth, y.name offset 0)
-            order by breadth, name offset 0) c
+          from in_order(p_test, p_drive, p_weight, null) c
          cross join lateral (select z.version from dynos z where z.id = c.dyno_id offset 0) z
          cross join lateral (                                     -- in that order, and not sorted again: all would be locked for it
            select x.turnaround_days from dynos x
