@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 
 from dyno.database import engine
+from dyno.settings import Settings
 from tests.settings import SETTINGS
 
 
@@ -49,12 +50,18 @@ Wishes = Callable[[int, int], Iterable[Iterable[Wish]]]
 """What a client wants, by its number and how many clients there are: of each series one after the other."""
 
 
+def of_the_service(settings: Settings) -> Engine:
+    """The engine that the doors have; nobody here gives up on an answer."""
+    return engine(settings, None)
+
+
 @dataclass(frozen=True)
 class Task:
     """
     What each client does.
 
     Attributes:
+        over: Makes the engine that its way is given.
         warm_up: What it wants first, before anybody's clock runs, by its number.
         for_s: How long it then goes on with one series; None for all of them, each until a wish is refused.
     """
@@ -64,6 +71,7 @@ class Task:
     warm_up: Callable[[int], Iterable[Wish]]
     wishes: Wishes
     for_s: float | None = None
+    over: Callable[[Settings], Engine] = of_the_service
 
 
 class Answer(NamedTuple):
@@ -177,7 +185,7 @@ def _serve(pipe: Any) -> None:
 
 
 def _do(task: Task, port: int, database: str, number: int, clients: int, pipe: Any) -> None:
-    over = engine(replace(SETTINGS, database_port=port, database_name=database, database_user=task.login), None)
+    over = task.over(replace(SETTINGS, database_port=port, database_name=database, database_user=task.login))
     try:
         pipe.send((False, sum(task.way(over, wish).booked for wish in task.warm_up(number))))
         pipe.recv()

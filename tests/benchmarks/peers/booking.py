@@ -1,18 +1,20 @@
 """Ways to book: the service's own, and the usual one."""
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from dyno.allocation import store
 from dyno.allocation.model import AutoAllocationRequest, Terms
-from dyno.database import autocommit, sqlstate
+from dyno.database import autocommit, sqlstate, transaction
 from dyno.errors import DatabaseUnavailable
-from tests.benchmarks.clients import Said, Wish
+from dyno.settings import Settings
+from tests.benchmarks.clients import Said, Way, Wish, of_the_service
 
 TERMS = Terms("UTC", horizon_days=20_000, max_days=180)
 OWNER = "3f0c8a52-7d3e-4b6a-9c1d-5e2f4a6b8c0d"
@@ -52,7 +54,23 @@ _INSERT, _INSERT_IF_FREE = text(_INSERT_SQL), text(f"{_INSERT_SQL} on conflict d
 _PARAMETERS = [f"p{number}" for number in range(17)]
 _NOTHING = text(f"select {', '.join(f'cast(:{name} as text)' for name in _PARAMETERS)}")
 
-_BROKEN_OFF = {"40P01", "40001", "23P01"}  # deadlock_detected, serialization_failure, exclusion_violation
+_EXCLUSION_VIOLATION = "23P01"
+
+
+def engine_of(way: Way) -> Callable[[Settings], Engine]:
+    """Makes the engine for a way to book: the service's, or for the usual ways pg8000 as everybody gets it."""
+    return _as_everybody_gets_it if way in (usual, usual_asking_for_one) else of_the_service
+
+
+def _as_everybody_gets_it(settings: Settings) -> Engine:
+    at = f"{settings.database_user}@{settings.database_host}:{settings.database_port}/{settings.database_name}"
+    made = create_engine(f"postgresql+pg8000://{at}", isolation_level="AUTOCOMMIT")
+    event.listen(made, "connect", _without_nagle)
+    return made
+
+
+def _without_nagle(connection: Any, _record: object) -> None:
+    connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def request(wish: Wish) -> AutoAllocationRequest:
@@ -143,14 +161,16 @@ def _first_candidate(over: Engine, on: dict[str, Any]) -> Iterator[int]:
 def _booked(over: Engine, values: dict[str, Any]) -> bool | None:
     """Whether it could be; None if the database broke it off."""
     try:
-        with over.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        with transaction(over) as connection:
             turnaround_days = connection.execute(_LOCK, values).scalar_one()
             connection.execute(_LOCK_VEHICLE, values)
             if connection.execute(_STILL, values).first() is None:
                 return False
             connection.execute(_INSERT, values | {"turnaround_days": turnaround_days})
             return True
+    except DatabaseUnavailable:  # a deadlock
+        return None
     except DBAPIError as error:
-        if sqlstate(error) in _BROKEN_OFF:
+        if sqlstate(error) == _EXCLUSION_VIOLATION:
             return None
         raise

@@ -41,7 +41,7 @@ def check_same(labs: Labs, *ways: Way) -> None:
     """
     size = labs.size(SIZES[0])
     tasks = [
-        Task(way, login, partial(wishes.warm_up, size), partial(wishes.some, size, 40))
+        Task(way, login, partial(wishes.warm_up, size), partial(wishes.some, size, 40), over=booking.engine_of(way))
         for way, login in ((booking.ours, DOOR), *((way, SUPERUSER) for way in ways))
     ]
     labs.check_same(SIZES[0], tasks)
@@ -83,7 +83,14 @@ def _of_pgbench(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
 
 def _ran(labs: Labs, size: Size, way: Way, login: str, number: int) -> Ran:
     really = labs.size(size)
-    task = Task(way, login, partial(wishes.warm_up, really), partial(wishes.all_over, really), labs.for_s(FOR_S))
+    task = Task(
+        way,
+        login,
+        partial(wishes.warm_up, really),
+        partial(wishes.all_over, really),
+        labs.for_s(FOR_S),
+        over=booking.engine_of(way),
+    )
     ran = labs.run(size, task, number)
     if ran.overlaps and number != SEVERAL:  # of those the table tells
         raise Differs(f"{ran.overlaps} pairs of bookings overlap after {way.__name__}")

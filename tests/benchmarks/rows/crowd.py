@@ -43,7 +43,7 @@ def _case(labs: Labs, case: str, wanted: Wishes, there_are: int) -> Iterator[Con
         ("bare INSERT", Role.FLOOR, booking.bare, SUPERUSER),
     ]
     for name, role, way, login in ways if case == ONE_DAY else ways[:-1]:
-        task = Task(way, login, partial(wishes.warm_up, labs.size(SIZE)), wanted)
+        task = Task(way, login, partial(wishes.warm_up, labs.size(SIZE)), wanted, over=booking.engine_of(way))
         ran = Shared(partial(labs.run, SIZE, task, CLIENTS))
         yield Contender(name, role, ran.figure(lambda ran: ran.outcome.booked_per_s), case)
         if role is not Role.FLOOR:

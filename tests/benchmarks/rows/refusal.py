@@ -66,7 +66,7 @@ def _of_clients(labs: Labs) -> Iterator[Contender]:
         ("the usual way, refused", Role.PEER, booking.usual, SUPERUSER, impossible),
         ("the usual way, booked", Role.PEER, booking.usual, SUPERUSER, possible),
     ):
-        task = Task(way, login, partial(wishes.warm_up, size), wanted, labs.for_s(FOR_S))
+        task = Task(way, login, partial(wishes.warm_up, size), wanted, labs.for_s(FOR_S), over=booking.engine_of(way))
         note = "without reasons" if wanted is impossible and way is booking.usual else ""
         yield Contender(name, role, partial(_p50_ms, labs, task, wanted is possible), CLIENTS, note=note)
 

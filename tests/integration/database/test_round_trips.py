@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
+from dyno import driver
 from dyno.database import autocommit, engine, transaction
 from dyno.settings import Settings
 from tests.conftest import EngineAs
@@ -87,6 +88,18 @@ def test_a_statement_is_one_round_trip(counted: tuple[Engine, Relay]) -> None:
             assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
         with turns(relay, 1):
             assert connection.execute(NOBODY, {"vin": "user"}).rowcount == 0
+
+
+def test_a_statement_is_read_once_however_often_it_is_sent(engine_as: EngineAs) -> None:
+    read = driver.numbered.cache_info
+    once = "select '%%s', cast(%s as integer) %% 2"  # what is quoted is left alone
+
+    with autocommit(engine_as("dyno_allocations")) as connection:
+        before = read().misses
+        said = [tuple(connection.exec_driver_sql(once, (one,)).one()) for one in (1, 2, 3)]
+
+    assert said == [("%%s", 1), ("%%s", 0), ("%%s", 1)]
+    assert read().misses - before == 1
 
 
 def test_a_booking_is_one_round_trip(counted: tuple[Engine, Relay], lab: Lab) -> None:

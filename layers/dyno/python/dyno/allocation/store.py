@@ -41,9 +41,8 @@ from dyno.tables import dynos, occupancies, refusals, vehicles
 _BOOK = text(
     "select book(:owner, :route, :key, :body_hash, :dyno_id, :vehicle_id, :vin, :test_type, :start_date, :days,"
     " :max_shift, make_interval(mins => :hold_minutes), :work, :dry_run, :time_zone, :horizon_days, :max_days)"
-    " as answer"
+    "::text as answer"  # pydantic reads it in half the time that a reader of JSON before it takes
 ).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
-_BOOKED = _BOOK.columns(answer=JSONB)
 MOST_LAPSES = 64
 """How often a booking goes on looking behind holds that ran out; each time there are fewer of them."""
 
@@ -91,9 +90,9 @@ def book(
         "max_days": terms.max_days,
     }
     for _ in range(MOST_LAPSES):
-        answer = connection.execute(_BOOKED, wanted).scalar_one()
-        if answer["outcome"] != "lapsed":
-            return Placement.model_validate(answer)
+        placement = Placement.model_validate_json(connection.execute(_BOOK, wanted).scalar_one())
+        if placement.outcome != "lapsed":
+            return placement
     return Placement(outcome="contended")
 
 
