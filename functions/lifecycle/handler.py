@@ -11,8 +11,8 @@ from dyno.allocation import service as allocation
 from dyno.database import engine, wait_until_awake
 from dyno.errors import DynoError
 from dyno.metrics import service as metrics
-from dyno.metrics.scrub import scrub
 from dyno.observability import incoming, logger, serving
+from dyno.scrub import scrub
 from dyno.settings import settings
 
 PATIENCE_S = 60

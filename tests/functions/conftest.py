@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from moto import mock_aws
 
 from dyno.database import engine
+from dyno.observability import logger
 from dyno.settings import Settings, settings
 from functions.metrics_ingest import handler as ingest
 from tests.settings import SETTINGS
@@ -103,6 +105,26 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         boto3.client("s3", "us-east-1").create_bucket(Bucket="snapshots")
         yield
+
+
+Printed = Callable[[], str]
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Printed]:
+    """Gives all that was printed and logged since it was asked last; the logger keeps the stdout of its first day."""
+    log = StringIO()
+    handler: Any = logger.registered_handler
+    before = handler.setStream(log)
+
+    def since() -> str:
+        said = capsys.readouterr().out + log.getvalue()
+        log.seek(0)
+        log.truncate()
+        return said
+
+    yield since
+    handler.setStream(before)
 
 
 @pytest.fixture

@@ -15,12 +15,13 @@ from dyno.errors import (
     InvalidRequest,
     NotFound,
     PreconditionRequired,
+    RequestTooLarge,
     RouteNotFound,
     Stale,
     Unauthorized,
     Unavailable,
 )
-from dyno.http import problem_document
+from dyno.http import MAX_BODY_BYTES, problem_document
 from tests.openapi.described import Described
 from tests.openapi.words import CORRELATION_ID
 
@@ -44,7 +45,7 @@ def problems(
 ) -> Problems:
     """Status, code and example of all that can be refused: the route's own first."""
     public = permission is Permission.PUBLIC
-    raised = [*about.refused, *_raised(about, parameters, public=public, in_path=in_path)]
+    raised = [*about.refused, *_raised(about, parameters, public=public, in_path=in_path, has_body=has_body)]
     found: Problems = {}
     for error in raised:
         example = json.loads(json.dumps(problem_document(error, CORRELATION_ID), default=str))
@@ -63,7 +64,9 @@ def problems(
     return found
 
 
-def _raised(about: Described, parameters: set[str], *, public: bool, in_path: bool) -> Iterator[DynoError]:
+def _raised(
+    about: Described, parameters: set[str], *, public: bool, in_path: bool, has_body: bool
+) -> Iterator[DynoError]:
     yield InvalidRequest("unknown query parameters: colour; this route takes: none")
     yield DynoError("never shown")
     if not public:
@@ -72,6 +75,8 @@ def _raised(about: Described, parameters: set[str], *, public: bool, in_path: bo
     if in_path:
         yield NotFound("nothing has that id: ids are whole numbers from 1")
         yield RouteNotFound("there is no such route")  # of what no path of a route can be made of
+    if has_body:
+        yield RequestTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
     if "Idempotency-Key" in parameters:
         yield IdempotencyKeyReused("this Idempotency-Key came with another request; use a new one")
     if "If-Match" in parameters:

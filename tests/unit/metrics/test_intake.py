@@ -71,6 +71,7 @@ def test_a_record_is_kept_without_what_only_the_log_needs() -> None:
         (line(metadata={"\\\0": 1}), Reason.INVALID),
         (line(metadata=[1]), Reason.INVALID),
         (line(error_message="x" * 16_384), Reason.TOO_LONG),
+        (line(error_message="x" * 16_384)[:-1], Reason.TOO_LONG),
         (line(created_at="2025-11-30T09:59:59Z"), Reason.TOO_OLD),
         (line(created_at="0001-01-01T14:00:00+14:00"), Reason.TOO_OLD),
         (line(created_at="0001-01-01T00:00:00+14:00"), Reason.INVALID),
@@ -98,7 +99,14 @@ def test_text_that_only_looks_like_a_nul_is_kept(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", ['{"record": "dyno-call/2"}', '{"message": "about dyno-call/1"}', '["dyno-call/1"]', '"x"']
+    "other",
+    [
+        json.dumps({"message": "dyno-call/1 " + "x" * 20_000}),
+        '{"record": "dyno-call/2"}',
+        '{"message": "about dyno-call/1"}',
+        '["dyno-call/1"]',
+        '"x"',
+    ],
 )
 def test_somebody_elses_json_that_mentions_the_record_is_foreign(other: str) -> None:
     batch = sorted_out(other)

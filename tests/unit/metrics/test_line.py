@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dyno.metrics import catalogue, emf
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.moment import iso
-from dyno.metrics.scrub import storable
+from dyno.text import storable
 
 LONG = st.integers(0, 20_000).flatmap(lambda size: st.sampled_from('a\0"\\é𝐀\ud800').map(lambda char: char * size))
 NAMES = st.text(min_size=1, max_size=200).map(lambda text: storable(text).strip()).filter(bool)

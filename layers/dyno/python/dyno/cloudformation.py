@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dyno.observability import logger
+from dyno.scrub import scrub
 
 MAX_REASON = 1024
 
@@ -32,7 +33,7 @@ def answer(event: Mapping[str, Any], physical_id: str, work: Callable[[], Mappin
         data = dict(work()) if event["RequestType"] != "Delete" else {}
     except Exception as error:
         logger.exception("custom resource failed")
-        _tell_failure(event, physical_id, f"{type(error).__name__}: {error}"[:MAX_REASON])
+        _tell_failure(event, physical_id, scrub(f"{type(error).__name__}: {error}", MAX_REASON))
         raise
     return _tell(event, physical_id, {"Status": "SUCCESS", "Data": data})
 

@@ -54,6 +54,7 @@ def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # they are what the lab's people wrote, and an error's text is logged
     )
     event.listen(made, "checkin", _note_the_time)
     event.listen(made, "checkout", _refuse_the_stale)

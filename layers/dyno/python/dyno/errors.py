@@ -49,6 +49,15 @@ class InvalidRequest(DynoError):
         return cls(f"{field}: {message}", [{"field": field, "message": message}])
 
 
+class RequestTooLarge(DynoError):
+    """The body is larger than any request needs."""
+
+    status = 413
+    code = "request_too_large"
+    title = "Request too large"
+    outcome = "rejected"
+
+
 class IdempotencyKeyReused(InvalidRequest):
     """The Idempotency-Key was used before with another body."""
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import O
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BeforeValidator, Field
+from pydantic_core import from_json
 
 from dyno.auth import Actor, Permission, actor
 from dyno.errors import (
@@ -19,6 +20,7 @@ from dyno.errors import (
     InvalidRequest,
     NotFound,
     PreconditionRequired,
+    RequestTooLarge,
     RouteNotFound,
     Stale,
     Unavailable,
@@ -41,6 +43,20 @@ Number = Annotated[int, Field(ge=1), BeforeValidator(_digits)]
 """A whole number from 1 in a path or a query: one spelling each, so that one thing has one address."""
 
 PROBLEM_JSON = "application/problem+json"
+
+_ON_EVERY_ANSWER = {
+    "Cache-Control": "no-store",  # it was for one caller, and is old the next moment
+    "X-Content-Type-Options": "nosniff",
+}
+
+MAX_BODY_BYTES = 131_072
+"""A thousand capabilities of a dyno, which is ten times what the largest lab has of one."""
+
+MAX_FAULTS = 20
+"""Faults that an answer names; a body of nothing but unknown fields would else be answered by its own size."""
+
+MAX_DETAIL = 2_000
+"""Characters of what an answer says of an error."""
 
 
 def seen_version(if_match: str | None) -> int:
@@ -107,6 +123,10 @@ class Door(APIGatewayRestResolver):
             raise TypeError(f"routes without a permission: {', '.join(unguarded)}")
         return self
 
+    def has(self, route: Any) -> bool:  # noqa: ANN401  # the library leaves it untyped
+        """Whether a route was made by a decorator of this door."""
+        return any(route is each for each in self._static_routes + self._dynamic_routes)
+
     def routes(self) -> Iterable[tuple[str, str, Callable[..., Any]]]:
         """Method, path and function of each route."""
         for route in self._static_routes + self._dynamic_routes:
@@ -119,7 +139,10 @@ class Door(APIGatewayRestResolver):
             with serving(incoming(event, context)):
                 return self.serve(event, context)
         answer: dict[str, Any] = self.resolve(event, context)
-        answer.setdefault("multiValueHeaders", {})[CORRELATION_ID] = [request.correlation_id]
+        headers = answer.setdefault("multiValueHeaders", {})
+        for name, value in _ON_EVERY_ANSWER.items():
+            headers.setdefault(name, [value])
+        headers[CORRELATION_ID] = [request.correlation_id]
         return answer
 
     def authorise(self, permission: Permission) -> None:
@@ -146,9 +169,11 @@ class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
 
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:  # noqa: ANN401  # as the library has it
         route = app.context["_route"]
-        permission = _permission(route.func)
-        if permission is None:  # the library's own route for what it does not know
+        if not self._door.has(route):  # the library's own, for what it does not know
             return next_middleware(app)
+        permission = _permission(route.func)
+        if permission is None:
+            raise TypeError(f"the route {route.method} {route.path} names no permission, so nobody may pass")
         self._door.authorise(permission)
         _refuse_unknown_parameters(app)
         _refuse_repeated_parameters(app)
@@ -157,12 +182,19 @@ class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
     def _get_body(self, app: Any) -> dict[str, Any]:  # noqa: ANN401
         # Whatever its content type says: `curl --data` calls JSON a form unless told otherwise.
         try:
-            body = json.loads(app.current_event.decoded_body or "", parse_constant=_no_such_number)
-        except (ValueError, RecursionError) as error:
+            text = app.current_event.decoded_body or ""
+        except ValueError as error:
+            raise InvalidRequest("the body is not text in UTF-8") from error
+        if len(text) > MAX_BODY_BYTES or len(text.encode(errors="replace")) > MAX_BODY_BYTES:
+            raise RequestTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
+        try:
+            body = from_json(text.encode(errors="replace"), allow_inf_nan=False)
+        except ValueError as error:  # nested deeper than anything we take, too
             raise InvalidRequest(f"the body is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise InvalidRequest("the body must be a JSON object")
-        _refuse_unstorable("the body", json.dumps(body, ensure_ascii=False))
+        if says_nul(text):
+            raise InvalidRequest("the body has the character NUL")
         return body
 
 
@@ -173,7 +205,7 @@ def problem(error: Exception) -> Response[Any]:
     if said.status >= 500:  # noqa: PLR2004
         logger.exception("failed")
     else:
-        logger.info("refused", code=said.code, detail=str(said))
+        logger.info("refused", code=said.code, detail=_cut(str(said)))
     body = problem_document(said, request.correlation_id if request else None)
     headers = {"Retry-After": str(said.retry_after_s)} if isinstance(said, Unavailable) else {}
     return Response(said.status, PROBLEM_JSON, json.dumps(body, default=str), headers=headers)
@@ -185,7 +217,7 @@ def problem_document(said: DynoError, correlation_id: str | None) -> dict[str, A
         "type": f"urn:dyno-agent:problem:{said.code}",
         "title": said.title,
         "status": said.status,
-        "detail": str(said) if said.status != 500 else "The fault is recorded under the correlation id.",  # noqa: PLR2004
+        "detail": _cut(str(said)) if said.status != 500 else "The fault is recorded under the correlation id.",  # noqa: PLR2004
         "code": said.code,
         "correlation_id": correlation_id,
         "errors": [],
@@ -202,8 +234,14 @@ def _said(error: Exception) -> DynoError:
         case RequestValidationError():
             if any(each["loc"][0] == "path" for each in error.errors()):
                 return NotFound("nothing has that id: ids are whole numbers from 1")
-            faults = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
-            return InvalidRequest("; ".join(f"{each['field']}: {each['message']}" for each in faults), faults)
+            found = error.errors()
+            faults = [
+                {"field": _cut(".".join(map(str, each["loc"]))), "message": _cut(each["msg"])}
+                for each in found[:MAX_FAULTS]
+            ]
+            told = "; ".join(f"{each['field']}: {each['message']}" for each in faults)
+            more = f"; and {len(found) - MAX_FAULTS} more" if len(found) > MAX_FAULTS else ""
+            return InvalidRequest(f"{_cut(told)}{more}", faults)
         case ServiceError() if error.status_code < 500:  # noqa: PLR2004
             return InvalidRequest(str(error.msg))
     return DynoError(str(error))
@@ -240,8 +278,8 @@ def _refuse_unstorable(what: str, text: str) -> None:
         raise InvalidRequest(f"{what} has the character NUL")
 
 
-def _no_such_number(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
 
 
 def _permission(function: Callable[..., Any]) -> Permission | None:

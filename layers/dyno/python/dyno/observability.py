@@ -10,8 +10,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-logger = Logger(service="dyno", use_rfc3339=True)
+from dyno.scrub import scrub
+from dyno.stacktrace import stack_trace
+
+MAX_SAID = 2_000
+"""Characters of whatever a log line quotes: half of them may be somebody else's."""
+
+
+class ScrubbedFormatter(LambdaPowertoolsFormatter):
+    """Log lines as Powertools writes them, without what must not be kept: messages, errors and whatever is added."""
+
+    def __init__(self) -> None:
+        super().__init__(use_rfc3339=True, serialize_stacktrace=False)
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802  # as the library has it
+        """The error with what it came of."""
+        return stack_trace(ei[1])
+
+    def serialize(self, log: Any) -> str:  # noqa: ANN401  # as the library has it
+        """The line."""
+        return super().serialize({name: _scrubbed(name, value) for name, value in log.items()})
+
+
+def _scrubbed(name: str, value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
+    """A value of a line; JSON of any shape keeps it. The stack trace is scrubbed already, piece by piece."""
+    if isinstance(value, Mapping):
+        return {key: _scrubbed(key, each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_scrubbed(name, each) for each in value]
+    return value if name == "exception" or not isinstance(value, str) else scrub(value, MAX_SAID)
+
+
+logger = Logger(service="dyno", logger_formatter=ScrubbedFormatter())
 
 CORRELATION_ID = "X-Correlation-Id"
 PARENT_CALL_ID = "X-Parent-Call-Id"

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from dyno.metrics import catalogue
 from dyno.metrics.calls import current, lines, next_event_id, write
 from dyno.metrics.observation import Observation
-from dyno.metrics.scrub import READ_LIMIT, scrub
 from dyno.observability import current_request, logger
+from dyno.scrub import READ_LIMIT, scrub
 
 MAX_LABELS = 5
 MAX_LABEL_VALUE = 100

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from dyno import tracing
 from dyno.metrics.line import Finished, Lines
-from dyno.metrics.scrub import scrub
-from dyno.metrics.stacktrace import stack_trace
 from dyno.metrics.summary import NOTHING, summary
 from dyno.observability import Request, continuing, current_request
+from dyno.scrub import scrub
+from dyno.stacktrace import stack_trace
 
 MAX_MESSAGE = 500
 MAX_UNWRITTEN = 500

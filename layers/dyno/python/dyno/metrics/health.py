@@ -10,8 +10,8 @@ from dyno.database import autocommit
 from dyno.errors import DynoError
 from dyno.metrics import store
 from dyno.metrics.model import Check, Health, Snapshot
-from dyno.metrics.scrub import scrub
 from dyno.metrics.snapshot import KEY, Snapshots
+from dyno.scrub import scrub
 
 MAX_BEHIND_S = 60
 """How old a snapshot may be while the database has counted more than it has."""

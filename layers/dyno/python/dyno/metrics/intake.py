@@ -65,7 +65,7 @@ class _Taken(NamedTuple):
 
 def _read(line: str, oldest: datetime, newest: datetime) -> _Taken | Reason | None:
     if len(line) > MAX_LINE:
-        return Reason.TOO_LONG
+        return _why_long(line)
     try:
         said = _parse(line)
     except ValidationError as error:
@@ -88,9 +88,19 @@ def _parse(line: str) -> Record | Observation:
     return Observation.model_validate_json(line)
 
 
+def _why_long(line: str) -> Reason | None:
+    try:
+        return Reason.TOO_LONG if _is_ours(line) else None
+    except ValueError:  # half of a line, as CloudWatch cuts what is very long: there may have been a record in it
+        return Reason.TOO_LONG
+
+
 def _why(line: str, error: ValidationError) -> Reason | None:
     if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
         return Reason.NOT_JSON
+    return Reason.INVALID if _is_ours(line) else None
+
+
+def _is_ours(line: str) -> bool:
     said = from_json(line)
-    ours = isinstance(said, dict) and said.get("record") in (RECORD, METRIC_RECORD)
-    return Reason.INVALID if ours else None
+    return isinstance(said, dict) and said.get("record") in (RECORD, METRIC_RECORD)

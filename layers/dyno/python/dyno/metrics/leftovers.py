@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dyno.errors import DatabaseResuming, DatabaseUnavailable, DynoError, Unavailable
 from dyno.metrics.catalogue import RECORD
-from dyno.metrics.scrub import scrub
 from dyno.observability import logger
+from dyno.scrub import scrub
 from dyno.settings import RedriveSettings
 
 TERM = f'"{RECORD}"'

@@ -8,8 +8,8 @@ from dyno.metrics import catalogue
 from dyno.metrics.emf import SLOT, Emf, Metric, Template, Templates
 from dyno.metrics.moment import iso
 from dyno.metrics.observation import Observations
-from dyno.metrics.scrub import storable
 from dyno.metrics.series import Series
+from dyno.text import storable
 
 MAX_BYTES = 16_000
 MAX_NAME = 200

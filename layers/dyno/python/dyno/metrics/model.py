@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from dyno.metrics.scrub import storable
+from dyno.text import storable
 
 MAX_HOURS = 9_600
 """The longest period a report may cover: 400 days, for which rollups are kept unless it is said otherwise."""

@@ -8,7 +8,7 @@ from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from dyno.metrics.scrub import scrub
+from dyno.scrub import scrub
 
 MAX_KEYS = 50
 MAX_LENGTH = 64

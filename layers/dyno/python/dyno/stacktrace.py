@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from traceback import TracebackException
 
-from dyno.metrics.scrub import scrub
+from dyno.scrub import scrub
 
 MAX_STACK = 8_000
 """Characters that are kept, the last."""

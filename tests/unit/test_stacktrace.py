@@ -3,8 +3,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dyno.metrics.scrub import READ_LIMIT
-from dyno.metrics.stacktrace import MAX_EXCEPTIONS, MAX_STACK, stack_trace
+from dyno.scrub import READ_LIMIT
+from dyno.stacktrace import MAX_EXCEPTIONS, MAX_STACK, stack_trace
 
 KEY = "-----BEGIN PRIVATE KEY-----\nzqMIIEvQ\nzqBADANB\n-----END PRIVATE KEY-----"
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 
+from dyno.text import storable
+
 READ_LIMIT = 4_000
 """Characters that are looked at; an error message may be a whole document."""
 
@@ -83,10 +85,3 @@ def _readable(text: str) -> str:
     # The cut must not leave half a word, which no rule would know for what it is.
     whole, space, _ = text[:READ_LIMIT].rpartition(" ")
     return f"{whole} …" if space else "…"
-
-
-def storable(text: str) -> str:
-    """The text as PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "�").encode("utf-8", "replace").decode()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from dyno.metrics.scrub import READ_LIMIT, scrub
+from dyno.scrub import READ_LIMIT, scrub
 
 SECRET = st.text("abcdefghijkXYZ0123456789", min_size=6, max_size=40).map(lambda text: "zq" + text)
 NOISE = st.text(max_size=60).map(lambda text: text.replace("zq", ""))
