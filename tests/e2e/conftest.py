@@ -9,6 +9,11 @@ from cdk.local.processes import end_leftovers
 from tests.e2e.site import Site, free_port
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at the whole run comes at its end."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     """A stack started from nothing, as on a fresh clone, and stopped whatever happens."""
