@@ -51,6 +51,7 @@ ROUTES = (
     Route("GET", "/users", "allocations"),
     Route("GET", "/users/{user_id}", "allocations"),
     Route("PATCH", "/users/{user_id}", "allocations"),
+    Route("DELETE", "/users/{user_id}", "allocations"),
     Route("GET", "/metrics/performance", "metrics"),
     Route("GET", "/metrics/calls", "metrics"),
     Route("GET", "/metrics/health", "metrics"),

@@ -358,6 +358,14 @@ def change_user(user_id: UserId, change: UserChange, if_match: IfMatch = None) -
     return Response(200, "application/json", changed, headers=etag(changed))
 
 
+@door.delete("/users/<user_id>")
+@allow(Permission.MANAGE_USERS)
+def erase_user(user_id: UserId, if_match: IfMatch = None) -> Response[User]:
+    """Erase a person: what they did stays, under a pseudonym."""
+    erased = people.erase_user(engine(settings()), user_id, version=seen_version(if_match), actor=door.actor)
+    return Response(200, "application/json", erased, headers=etag(erased))
+
+
 def etag(shown: Allocation | Dyno | Vehicle | User) -> dict[str, str]:
     """Its version, for a change to say what it is of."""
     return {"ETag": f'"{shown.version}"'}

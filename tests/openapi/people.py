@@ -1,7 +1,7 @@
 """People by example."""
 
 from dyno.auth import PERMISSIONS
-from dyno.errors import UserAlreadyEnrolled, UserNotEnrolled, UserNotFound
+from dyno.errors import OwnAccount, UserAlreadyEnrolled, UserErased, UserNotEnrolled, UserNotFound
 from tests.openapi.described import Answer, Asked, Described, Link
 from tests.openapi.world import ENROLLED_SUB
 
@@ -77,6 +77,28 @@ ROUTES = (
         refused=(
             UserNotFound("no user has the id 9"),
             UserNotEnrolled("user 1 was only seen; POST /users enrols them"),
+            UserErased("user 1 was erased; of somebody nobody knows, nothing is corrected"),
+        ),
+    ),
+    Described(
+        "DELETE /users/{user_id}",
+        "people",
+        "The row stays, and so does all they did, so that what was counted stays true; their `sub` is replaced "
+        "wherever it stands by a pseudonym that nobody can sign in as. Who was still enrolled has left. A second time "
+        "changes nothing. Delete their account in the user pool first: what a token that is still valid does "
+        "afterwards makes a new row, to be erased in its turn.",
+        (
+            Answer(
+                "somebody who was erased",
+                200,
+                PERSON | {"sub": "erased:1", "left_at": "2027-05-20T17:00:00Z", "version": 2},
+                Asked(path=THE_PERSON, headers={"If-Match": '"1"'}),
+                headers=("ETag",),
+            ),
+        ),
+        refused=(
+            UserNotFound("no user has the id 9"),
+            OwnAccount("user 1 is you; another admin can erase you"),
         ),
     ),
 )

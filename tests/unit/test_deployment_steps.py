@@ -120,7 +120,7 @@ def test_the_roles_are_made_through_the_data_api_once_it_has_woken() -> None:
     with Stubber(api) as stub, patch("boto3.client", return_value=api), patch("time.sleep") as slept:
         for waking in sorted(bootstrap.WAKING):
             stub.add_client_error("execute_statement", waking, http_status_code=400)
-        for sql in bootstrap.statements(iam=True):
+        for sql in bootstrap.statements("dyno", iam=True):
             stub.add_response("execute_statement", {}, asked | {"sql": sql})
 
         made = bootstrap.by_data_api(env)
@@ -128,7 +128,15 @@ def test_the_roles_are_made_through_the_data_api_once_it_has_woken() -> None:
         stub.assert_no_pending_responses()
     assert slept.call_count == len(bootstrap.WAKING)
     assert made == ["dyno_owner", "dyno_allocations", "dyno_metrics", "dyno_ingest", "dyno_lifecycle", "dyno_roi"]
-    assert "grant rds_iam to dyno_ingest" in list(bootstrap.statements(iam=True))
+    assert "grant rds_iam to dyno_ingest" in list(bootstrap.statements("dyno", iam=True))
+
+
+def test_a_database_of_any_name_is_closed_to_the_public() -> None:
+    said = list(bootstrap.statements('my "lab"', iam=False))
+
+    assert 'revoke connect, temporary on database "my ""lab""" from public' in said
+    assert 'grant connect on database "my ""lab""" to dyno_roi' in said
+    assert not any("rds_iam" in sql for sql in said)
 
 
 def test_another_fault_of_the_data_api_is_told_at_once() -> None:

@@ -1,6 +1,7 @@
 """What a migration does to the data that is there."""
 
 import itertools
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,14 +35,16 @@ def test_rollups_counted_before_they_were_wide_are_counted_still(engine_as: Engi
             connection.execute(text(f"insert into metrics_totals values ({key})"), values)
 
     before = [read_by_0002(engine_as(role), query) for role, query in READ_BY_0002.items()]
+    migrations.upgrade(owner, "0003")
+    still = [read_by_0002(engine_as(role), query) for role, query in READ_BY_0002.items()]
     migrations.upgrade(owner)
 
+    assert still == before
     for table in ("metrics_rollups", "metrics_series"):
         assert wide(engine_as, table) == {
             ("S", "b", "success"): (3, 700020.0, 7e5, {5: 2, 63: 1}),
             ("S", "b", "error"): (4, 0.2, 0.05, {0: 4}),
         }
-    assert [read_by_0002(engine_as(role), query) for role, query in READ_BY_0002.items()] == before
 
 
 @pytest.mark.own_database
@@ -80,22 +83,79 @@ def test_vehicles_are_found_by_their_vins_in_capitals_once_there_is_a_registry(l
     assert twin.retired_at
 
 
+BOOK_OF_0009 = (
+    "select book('ann', 'r', 'k', '', null, null, '9ZZ0TEST0VD000001', 'brake', '{day}', 2, 0, null, null, false,"
+    " 'UTC', 1825, 180)"
+)
+CALLED_BY_0009 = {
+    "booked": BOOK_OF_0009,
+    "booked again": BOOK_OF_0009,
+    "changed": """select change_allocation(1, 'pat', 1, '{{"days_to_complete": 1}}', false, 'UTC', 1825, 180)""",
+    "looked": "select availability(null, null, 'AWD', '<10K', 'brake', '{day}', 1, 3, 'UTC', 1825, 180)",
+    "cancelled": "select cancel(1, 'ann', false)",
+    "closed": "select close_dyno('ada', 'r', 'k', '', 1, '{day}', '{day}', 'calibration', true, 7, false, 'UTC', 1825)",
+    "reopened": "select reopen_dyno(1, 2, 'ada')",
+    "created": """select create_vehicle('ada', 'v', 'k', '',
+                                        '{{"vin": "9ZZ0TEST0VD000002", "weight_lbs": 1, "drive_type": "AWD"}}')""",
+    "created too": """select create_dyno('ada', 'd', 'k', '',
+                        '{{"name": "D2", "enabled": true, "turnaround_days": 0, "capabilities": []}}')""",
+    "enrolled": "select enrol('ada', 'u', 'k', '', 'ann', 'user', now())",
+    "changed too": """select change_user(1, 1, '{{"role": "admin"}}')""",
+}
+"""What the release before asks the allocations' login to do, by the outcome it waits for."""
+
+
 @pytest.mark.own_database
-def test_the_release_before_goes_on_booking_on_the_new_schema(lab: Lab) -> None:
+def test_the_release_before_goes_on_planning_on_the_new_schema(lab: Lab, engine_as: EngineAs) -> None:
     lab.dyno("D1")
     lab.vehicle()
-    placed = (
-        "select place('ann', 'r', 'k', '', null, '9ZZ0TEST0VD000001', 'brake', :day, 2, 0, false, 'UTC', 1825, 180)"
-    )
-    with lab.over.connect() as connection:
-        first = connection.execute(text(placed), {"day": MONDAY}).scalar_one()
-        again = connection.execute(text(placed), {"day": MONDAY}).scalar_one()
-        gone = connection.execute(
-            text("select cancel(:id, 'ann', false)"), {"id": first["allocation"]["allocation_id"]}
-        )
 
-        assert (first["outcome"], again["replayed"]) == ("booked", True)
-        assert gone.scalar_one()["outcome"] == "cancelled"
+    with lab.over.connect() as connection:
+        said = {
+            outcome: connection.exec_driver_sql(call.format(day=MONDAY)).scalar_one()
+            for outcome, call in CALLED_BY_0009.items()
+        }
+    with engine_as("dyno_lifecycle").connect() as connection:
+        swept = connection.exec_driver_sql("select lapsed, keys from sweep(interval '0 days')").one()
+
+    assert {outcome: answer["outcome"] for outcome, answer in said.items()} == {
+        outcome: outcome.split()[0] for outcome in CALLED_BY_0009
+    }
+    assert {outcome for outcome, answer in said.items() if answer.get("replayed")} == {"booked again"}
+    assert tuple(swept) == (0, 5)
+
+
+CATALOGS = (
+    """select p.oid::regprocedure::text, pg_get_functiondef(p.oid),
+              array(select (grantee::regrole::text, privilege_type)::text
+                      from aclexplode(coalesce(proacl, acldefault('f', proowner))) order by 1)
+         from pg_proc p where pg_get_userbyid(proowner) = 'dyno_owner' order by 1""",
+    """select c.relname, pg_get_viewdef(c.oid),
+              array(select (grantee::regrole::text, privilege_type)::text
+                      from aclexplode(coalesce(relacl, acldefault('r', relowner))) order by 1)
+         from pg_class c where relkind = 'v' and pg_get_userbyid(relowner) = 'dyno_owner' order by 1""",
+    "select defaclobjtype, defaclacl::text from pg_default_acl",
+)
+
+
+@pytest.mark.own_database
+def test_what_only_earlier_releases_called_comes_back_as_it_was_one_release_back(engine_as: EngineAs) -> None:
+    owner = engine_as("dyno_owner")
+
+    def there() -> set[str]:
+        with owner.connect() as connection:
+            rows = [str(tuple(row)) for query in CATALOGS for row in connection.exec_driver_sql(query)]
+        return {re.sub(r" o\([a-z_, ]+\)", " o", row) for row in rows}  # the columns there were when it was made
+
+    migrations.downgrade(owner, "base")
+    migrations.upgrade(owner, "0009")
+    before = there()
+    migrations.upgrade(owner, "0010")
+    between = there()
+    migrations.downgrade(owner, "0009")
+
+    assert between != before
+    assert there() ^ before == set()
 
 
 @pytest.mark.own_database

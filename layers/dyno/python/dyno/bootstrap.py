@@ -1,4 +1,4 @@
-"""What only the master user can do, once: the roles the functions log in as, and the extension."""
+"""What only the master user can do, once: the roles the functions log in as, who may come in at all, the extension."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,30 +20,39 @@ WAKING = {
 
 @dataclass(frozen=True)
 class Role:
-    """A database role; `connections` bounds how many sessions its functions may hold together."""
+    """
+    A database role.
+
+    Attributes:
+        connections: How many sessions its functions may hold together.
+        reads_only: Whether its transactions write nothing unless they ask to; what they may write, grants say.
+    """
 
     name: str
     connections: int
+    reads_only: bool = False
 
 
 OWNER = Role("dyno_owner", 5)
 ROLES = (
     OWNER,
     Role("dyno_allocations", 100),
-    Role("dyno_metrics", 50),
+    Role("dyno_metrics", 50, reads_only=True),
     Role("dyno_ingest", 50),
     Role("dyno_lifecycle", 5),
     Role("dyno_roi", 20),
 )
 
 
-def statements(*, iam: bool) -> Iterator[str]:
+def statements(database: str, *, iam: bool) -> Iterator[str]:
     """
     The statements, in order; running them again changes nothing.
 
     Args:
+        database: Its name; whoever runs them owns it, and need be no superuser.
         iam: Whether the roles authenticate by IAM, as on RDS. Else they are left as the server's own rules say.
     """
+    of_database = '"{}"'.format(database.replace('"', '""'))
     yield "create extension if not exists btree_gist"
     for role in ROLES:
         yield (
@@ -51,8 +60,13 @@ def statements(*, iam: bool) -> Iterator[str]:
             "exception when duplicate_object or unique_violation then null; end $$"
         )
         yield f"alter role {role.name} connection limit {role.connections}"
+        if role.reads_only:
+            yield f"alter role {role.name} set default_transaction_read_only = on"
         if iam:
             yield f"grant rds_iam to {role.name}"
+        yield f"grant connect on database {of_database} to {role.name}"
+    yield f"revoke connect, temporary on database {of_database} from public"
+    yield "revoke create on schema public from public"
     yield f"grant usage, create on schema public to {OWNER.name}"
 
 
@@ -70,7 +84,7 @@ def by_data_api(env: Mapping[str, str]) -> list[str]:
     api = boto3.client("rds-data")
     give_up_at = time.monotonic() + PATIENCE_S
     asked = {"resourceArn": env["CLUSTER_ARN"], "secretArn": env["SECRET_ARN"], "database": env["DATABASE_NAME"]}
-    for sql in statements(iam=True):
+    for sql in statements(env["DATABASE_NAME"], iam=True):
         while not _done(api, give_up_at, **asked, sql=sql):
             time.sleep(2)
     return [role.name for role in ROLES]
@@ -103,7 +117,7 @@ def by_connection(env: Mapping[str, str]) -> list[str]:
     )
     connection.autocommit = True
     try:
-        for sql in statements(iam=False):
+        for sql in statements(env["DATABASE_NAME"], iam=False):
             connection.cursor().execute(sql)
     finally:
         connection.close()

@@ -241,6 +241,20 @@ class UserNotEnrolled(Conflict):
     title = "The person is not enrolled"
 
 
+class UserErased(Conflict):
+    """The person was erased, so nothing of them can be changed."""
+
+    code = "user_erased"
+    title = "The person was erased"
+
+
+class OwnAccount(Conflict):
+    """Nobody erases themselves."""
+
+    code = "own_account"
+    title = "The person is yourself"
+
+
 class Stale(DynoError):
     """Somebody changed it first."""
 

@@ -36,7 +36,7 @@ def _utc(moment: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_utc)]
 RoleName = Literal["user", "power_user", "admin"]
-# User pools make UUIDs. No name and no e-mail address is of this form.
+# User pools make UUIDs. No name, no e-mail address and no pseudonym of whoever was erased is of this form.
 Sub = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
@@ -94,6 +94,7 @@ class User(Shown):
     A person whose token was seen, or who is enrolled.
 
     Attributes:
+        sub: Their id in the user pool; of whoever was erased, `erased:` and the user_id.
         role: As it was noted at enrolment; None with `enrolled_at` of somebody who was only seen.
         left_at: None of whoever is here.
         version: Its ETag.
@@ -133,7 +134,7 @@ class Said(Shown):
     What a function of the database said.
 
     Attributes:
-        outcome: enrolled, changed or unchanged, or why not.
+        outcome: enrolled, changed, erased or unchanged, or why not.
         user: As they are now; of left_before_enrolment, as they would be.
         replayed: True if the same key had enrolled them before.
     """

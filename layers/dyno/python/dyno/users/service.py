@@ -1,4 +1,4 @@
-"""Who the service is for: enrolling people, correcting what is noted of them, and letting them leave."""
+"""Who the service is for: enrolling people, correcting what is noted of them, letting them leave, erasing them."""
 
 from datetime import datetime
 
@@ -10,8 +10,10 @@ from dyno.errors import (
     DynoError,
     IdempotencyKeyReused,
     InvalidRequest,
+    OwnAccount,
     Stale,
     UserAlreadyEnrolled,
+    UserErased,
     UserNotEnrolled,
     UserNotFound,
 )
@@ -61,6 +63,7 @@ def change_user(over: Engine, user_id: int, change: UserChange, *, version: int,
         UserNotFound: Nobody has that id.
         Stale: They are not as they were at that version.
         UserNotEnrolled: They were only seen.
+        UserErased: Who they were is not known any more.
     """
     _refuse_the_future(change, now)
     with autocommit(over) as connection:
@@ -69,6 +72,30 @@ def change_user(over: Engine, user_id: int, change: UserChange, *, version: int,
         raise _not_changed(said, user_id, version)
     if said.outcome == "changed":
         _log("person changed", actor, said.user)
+    return said.user
+
+
+@track_performance(SERVICE)
+def erase_user(over: Engine, user_id: int, *, version: int, actor: Actor) -> User:
+    """
+    Erase a person: what they did stays, under a pseudonym; a second time changes nothing.
+
+    Their account in the user pool is to be deleted first: what they do by a token that is still valid, a day at most,
+    makes them a person newly seen, to be erased in their turn.
+
+    Args:
+        version: The one the caller has seen; of whoever is erased already, any.
+    Raises:
+        UserNotFound: Nobody has that id.
+        OwnAccount: The actor is the person.
+        Stale: They are not as they were at that version.
+    """
+    with autocommit(over) as connection:
+        said = store.erase(connection, user_id, version, actor.sub)
+    if said.outcome not in {"erased", "unchanged"} or said.user is None:
+        raise _not_erased(said, user_id, version)
+    if said.outcome == "erased":
+        _log("person erased", actor, said.user)
     return said.user
 
 
@@ -120,9 +147,17 @@ def _not_changed(said: Said, user_id: int, version: int) -> DynoError:
             return Stale(f"user {user_id} is at version {user.version}, not {version}; look at them again")
         case Said(outcome="not_enrolled"):
             return UserNotEnrolled(f"user {user_id} was only seen; POST /users enrols them")
+        case Said(outcome="was_erased"):
+            return UserErased(f"user {user_id} was erased; of somebody nobody knows, nothing is corrected")
         case Said(outcome="left_before_enrolment", user=User(enrolled_at=datetime() as enrolled_at)):
             return InvalidRequest.of("body.left_at", f"lies before enrolled_at, {enrolled_at.isoformat()}")
     return DynoError(f"the changing function said {said.outcome}")
+
+
+def _not_erased(said: Said, user_id: int, version: int) -> DynoError:
+    if said.outcome == "own_account":
+        return OwnAccount(f"user {user_id} is you; another admin can erase you")
+    return _not_changed(said, user_id, version)
 
 
 def _no_such_user(user_id: int) -> UserNotFound:

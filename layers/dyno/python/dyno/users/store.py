@@ -1,4 +1,4 @@
-"""The table of people: the call that enrols, the call that changes, and the list."""
+"""The table of people: the calls that enrol, change and erase, and the list."""
 
 import hashlib
 from datetime import datetime
@@ -48,6 +48,18 @@ def change(connection: Connection, user_id: int, version: int, wanted: UserChang
     named = literal(wanted.model_dump(mode="json", exclude_unset=True), JSONB)
     changed = func.change_user(user_id, version, named, type_=JSONB)
     return Said.model_validate(connection.execute(select(changed)).scalar_one())
+
+
+def erase(connection: Connection, user_id: int, version: int, actor: str) -> Said:
+    """
+    Erase a person, if they are still as they were at that version, wherever their id in the user pool is.
+
+    Args:
+        connection: In autocommit.
+        actor: The caller's sub.
+    """
+    erased = func.erase_user(user_id, version, actor, type_=JSONB)
+    return Said.model_validate(connection.execute(select(erased)).scalar_one())
 
 
 def user(connection: Connection, user_id: int) -> User | None:
