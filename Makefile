@@ -101,5 +101,5 @@ deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARG
 cost: .venv/ready ## Compare what each strategy costs a month on AWS, offline: ARGS="-c traffic=250000" or ARGS=--json
 	@python -m cdk.cost $(ARGS)
 
-user: .venv/ready ## Let somebody sign in on AWS, or change their role: EMAIL=… ROLE=user|power_user|admin
-	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" --role "$(ROLE)"
+user: .venv/ready ## Let somebody sign in on AWS, or change their role: EMAIL=… ROLE=user|power_user|admin; ERASE=1 deletes them
+	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" $(if $(ERASE),--erase,--role "$(ROLE)")

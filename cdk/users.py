@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -31,16 +31,45 @@ def admit(pool_id: str, email: str, role: str) -> str:
 
 def enrolment(pool_id: str, email: str, role: str) -> str:
     """How an admin enrols a user of the pool: the command, with the id that the service knows them by."""
-    user = boto3.client("cognito-idp").admin_get_user(UserPoolId=pool_id, Username=email)
-    [sub] = [each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"]
-    body = json.dumps({"sub": sub, "role": role})
+    body = json.dumps({"sub": _sub(boto3.client("cognito-idp"), pool_id, email), "role": role})
     return f"""curl -H "Authorization: Bearer $TOKEN" "${{ApiUrl}}users" --data '{body}'"""
+
+
+def dismiss(pool_id: str, email: str) -> str:
+    """
+    Delete a user of the pool for good; the id that the service knows them by, which nobody can tell afterwards.
+
+    They sign in no more at once; a token they have is valid until it runs out, 24 hours at most.
+    """
+    pool = boto3.client("cognito-idp")
+    sub = _sub(pool, pool_id, email)
+    pool.admin_delete_user(UserPoolId=pool_id, Username=email)
+    return sub
+
+
+def erasure(sub: str) -> str:
+    """How an admin erases what the service has of somebody: the commands, the second with what the first one shows."""
+    signed_in = '-H "Authorization: Bearer $TOKEN"'
+    find = f'curl {signed_in} "${{ApiUrl}}users?limit=500"   # user_id and version of {sub}'
+    erase = f'curl -X DELETE {signed_in} -H "If-Match: \\"$VERSION\\"" "${{ApiUrl}}users/$USER_ID"'
+    return f"{find}\n{erase}"
+
+
+def deployed_pool(name: str) -> str:
+    """The id of a deployment's user pool."""
+    return pool_of(boto3.client("cloudformation").describe_stacks(StackName=f"{name}-Data"))
 
 
 def pool_of(described: Mapping[str, Any]) -> str:
     """The user pool's id, from CloudFormation's description of the data stack."""
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0].get("Outputs", [])}
     return str(outputs["UserPoolId"])
+
+
+def _sub(pool: Any, pool_id: str, email: str) -> str:  # noqa: ANN401  # boto3 makes its clients at run time
+    user = pool.admin_get_user(UserPoolId=pool_id, Username=email)
+    [sub] = [each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"]
+    return str(sub)
 
 
 def _create(pool: Any, pool_id: str, email: str) -> bool:  # noqa: ANN401  # boto3 makes its clients at run time
@@ -61,17 +90,29 @@ def main() -> None:
     """Do what the command line says; a refusal of AWS is one plain line."""
     parser = argparse.ArgumentParser(prog="make user", description=__doc__)
     parser.add_argument("--email", required=True)
-    parser.add_argument("--role", required=True, choices=list(GROUPS))
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--role", choices=list(GROUPS))
+    wanted.add_argument(
+        "--erase", action="store_true", help="delete their account, and say how the service forgets them"
+    )
     parser.add_argument("--name", default="DynoAgent", help="the deployment's name, as in -c name=")
     arguments = parser.parse_args()
     try:
-        described = boto3.client("cloudformation").describe_stacks(StackName=f"{arguments.name}-Data")
-        pool_id = pool_of(described)
-        print(admit(pool_id, arguments.email, arguments.role))
-        print("Once enrolled, by an admin, they count as somebody the service is for:")
-        print(enrolment(pool_id, arguments.email, arguments.role))
+        print(*_done(deployed_pool(arguments.name), arguments.email, arguments.role), sep="\n")
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"{arguments.email} cannot be let in: {error}")
+        sys.exit(f"{arguments.email} cannot be {'let in' if arguments.role else 'erased'}: {error}")
+
+
+def _done(pool_id: str, email: str, role: str | None) -> Iterator[str]:
+    if role is None:
+        sub = dismiss(pool_id, email)
+        yield f"{email} has no account any more; the service knows them as {sub}"
+        yield "A token of theirs is valid for 24 hours at most. Once it cannot be, an admin erases them:"
+        yield erasure(sub)
+    else:
+        yield admit(pool_id, email, role)
+        yield "Once enrolled, by an admin, they count as somebody the service is for:"
+        yield enrolment(pool_id, email, role)
 
 
 if __name__ == "__main__":

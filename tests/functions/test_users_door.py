@@ -94,10 +94,13 @@ def test_a_person_leaves_and_comes_back(ask: Call) -> None:
     ],
     ids=str,
 )
-def test_a_change_says_which_version_it_is_of(ask: Call, headers: dict[str, str], status: int, code: str) -> None:
+@pytest.mark.parametrize(("method", "body"), [("PATCH", {"role": "admin"}), ("DELETE", None)])
+def test_a_change_says_which_version_it_is_of(
+    ask: Call, method: str, body: Any, headers: dict[str, str], status: int, code: str
+) -> None:
     made = ask("POST", "/users", body={"sub": SUB})
 
-    said = ask("PATCH", "/users/1", body={"role": "admin"}, headers=headers)
+    said = ask(method, "/users/1", body=body, headers=headers)
 
     assert (said.status, said.body["code"], said.headers["Content-Type"]) == (status, code, "application/problem+json")
     assert ask("GET", "/users/1").body == made.body
@@ -171,11 +174,56 @@ def test_who_was_only_seen_cannot_be_changed(ask: Call, lab: Lab) -> None:
     assert (said.status, said.body["code"]) == (409, "user_not_enrolled")
 
 
+def test_who_is_erased_stays_under_a_pseudonym_and_a_second_time_is_answered_alike(ask: Call) -> None:
+    made = ask("POST", "/users", body={"sub": SUB})
+
+    erased = ask("DELETE", "/users/1", headers=etag(1))
+    again = ask("DELETE", "/users/1", headers=etag(1))
+    seen = ask("GET", "/users/1")
+    listed = ask("GET", "/users", query={"enrolled": "false"})
+
+    assert (erased.status, erased.headers["ETag"]) == (200, '"2"')
+    assert erased.body == made.body | {"sub": "erased:1", "left_at": erased.body["left_at"], "version": 2}
+    assert erased.body["left_at"] > made.body["enrolled_at"]
+    assert (again.status, again.headers["ETag"]) == (200, '"2"')
+    assert erased.body == again.body == seen.body == listed.body["items"][0]
+
+
+def test_nobody_is_enrolled_or_changed_under_a_pseudonym(ask: Call) -> None:
+    ask("POST", "/users", body={"sub": SUB})
+    ask("DELETE", "/users/1", headers=etag(1))
+
+    enrolled = ask("POST", "/users", body={"sub": "erased:1"})
+    back = ask("PATCH", "/users/1", body={"left_at": None}, headers=etag(2))
+
+    assert (enrolled.status, enrolled.body["code"]) == (422, "invalid_request")
+    assert (back.status, back.body["code"]) == (409, "user_erased")
+
+
+def test_whose_id_was_erased_is_somebody_new_if_they_are_enrolled_again(ask: Call) -> None:
+    ask("POST", "/users", body={"sub": SUB})
+    ask("DELETE", "/users/1", headers=etag(1))
+
+    said = ask("POST", "/users", body={"sub": SUB})
+
+    assert (said.status, said.body["version"]) == (201, 1)
+    assert said.body["user_id"] != 1
+
+
+def test_nobody_erases_themselves(ask: Call) -> None:
+    ask("POST", "/users", body={"sub": "ada"})
+
+    said = ask("DELETE", "/users/1", headers=etag(1))
+
+    assert (said.status, said.body["code"]) == (409, "own_account")
+    assert ask("GET", "/users/1").body["sub"] == "ada"
+
+
 @pytest.mark.parametrize(
     ("user_id", "code"), [("999", "user_not_found"), ("2147483647", "user_not_found")]
     + [(text, "not_found") for text in ("0", "-1", "abc", "2147483648", "1.0", "01", "%201")]
 )  # fmt: skip
-@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_a_person_who_is_not_there_is_a_404(ask: Call, method: str, user_id: str, code: str) -> None:
     said = ask(method, f"/users/{user_id}", body={} if method == "PATCH" else None, headers=etag(1))
 
@@ -219,6 +267,19 @@ def test_every_change_is_logged_with_who_made_it_to_whom(ask: Call, caplog: pyte
     assert (changed["levelname"], changed["actor"], changed["user"]["sub"]) == ("INFO", "ada", SUB)
     assert (enrolled["message"], changed["message"]) == ("person enrolled", "person changed")
     assert (changed["user"]["role"], changed["user"]["version"]) == ("admin", 2)
+
+
+def test_an_erasure_is_logged_once_with_who_made_it_and_without_whom_it_was_of(
+    ask: Call, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask("POST", "/users", body={"sub": SUB})
+    capsys.readouterr()
+    for _ in range(2):
+        ask("DELETE", "/users/1", headers=etag(1))
+
+    [erased] = (record.__dict__ for record in caplog.records if record.message == "person erased")
+    assert (erased["levelname"], erased["actor"], erased["user"]["sub"]) == ("INFO", "ada", "erased:1")
+    assert SUB not in capsys.readouterr().out
 
 
 def test_its_calls_are_measured_as_the_user_services(ask: Call, capsys: pytest.CaptureFixture[str]) -> None:

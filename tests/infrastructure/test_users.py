@@ -34,6 +34,13 @@ def groups(pool_id: str) -> list[str]:
     return [group["GroupName"] for group in found["Groups"]]
 
 
+def command(pool_id: str, monkeypatch: pytest.MonkeyPatch, *wanted: str) -> None:
+    """Runs it against a deployment with that pool."""
+    monkeypatch.setattr(users, "deployed_pool", {"Lab": pool_id}.__getitem__)
+    monkeypatch.setattr("sys.argv", ["users", "--name", "Lab", "--email", EMAIL, *wanted])
+    users.main()
+
+
 def test_the_first_admin_is_invited(pool_id: str) -> None:
     said = users.admit(pool_id, EMAIL, "admin")
 
@@ -66,6 +73,42 @@ def test_the_command_that_enrols_them_names_the_pools_id(pool_id: str) -> None:
     assert (url, data) == ("${ApiUrl}users", "--data")
     assert json.loads(body) == {"sub": sub, "role": "power_user"}
     assert EMAIL not in said
+
+
+def test_an_account_is_deleted_and_the_commands_that_erase_the_rest_name_whom(
+    pool_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cognito = boto3.client("cognito-idp")
+    for email in (EMAIL, "other@lab.example"):
+        users.admit(pool_id, email, "user")
+    user = cognito.admin_get_user(UserPoolId=pool_id, Username=EMAIL)
+    [sub] = [each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"]
+
+    command(pool_id, monkeypatch, "--erase")
+
+    first, wait, find, erase = capsys.readouterr().out.splitlines()
+    assert (EMAIL in first, sub in first, "24 hours" in wait, f"version of {sub}" in find) == (True,) * 4
+    assert [each["Attributes"][0]["Value"] for each in cognito.list_users(UserPoolId=pool_id)["Users"]] != [EMAIL]
+    assert len(cognito.list_users(UserPoolId=pool_id)["Users"]) == 1
+    asked = shlex.split(erase.replace("$VERSION", "3").replace("$USER_ID", "7"))
+    assert asked[:3] == ["curl", "-X", "DELETE"]
+    assert (asked[-2], asked[-1]) == ('If-Match: "3"', "${ApiUrl}users/7")
+
+
+def test_who_is_not_there_cannot_be_erased(pool_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=f"{EMAIL} cannot be erased: .*UserNotFoundException"):
+        command(pool_id, monkeypatch, "--erase")
+
+
+@pytest.mark.parametrize("wanted", [[], ["--erase", "--role", "user"], ["--role", ""]], ids=str)
+def test_one_thing_is_wanted_of_somebody(pool_id: str, monkeypatch: pytest.MonkeyPatch, wanted: list[str]) -> None:
+    users.admit(pool_id, EMAIL, "user")
+
+    with pytest.raises(SystemExit) as refused:
+        command(pool_id, monkeypatch, *wanted)
+
+    assert refused.value.code == 2
+    assert groups(pool_id) == ["user"]
 
 
 def test_the_pool_is_the_one_in_the_data_stacks_outputs() -> None:
