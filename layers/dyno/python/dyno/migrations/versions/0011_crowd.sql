@@ -1,0 +1,119 @@
+-- PostgreSQL 16+. A crowd that wants the same day: less is done again for whoever was outrun. What is said stays the same.
+
+-- Holds that ran out and lie where somebody wants to go, or all there are. One that somebody is changing now is passed over.
+create or replace function lapse(p_dyno integer, p_vehicle integer, p_start date, p_until date, p_at timestamptz) returns bigint
+language plpgsql as $$
+declare lapsed_holds bigint;
+begin
+  -- Mostly nothing ran out anywhere, and whoever was outrun asks; to plan what follows takes longer than to book.
+  if not exists (select from occupancies o where o.status = 'held' and o.expires_at <= p_at) then return 0; end if;
+  with over as (
+    select o.id, allocation_json(o) as before from occupancies o
+     where o.status = 'held' and o.expires_at <= p_at
+       and (p_start is null or (o.dyno_id = p_dyno or o.vehicle_id = p_vehicle) and o.start_date < p_until and o.free_from > p_start)
+     order by o.id for no key update skip locked
+  ), lapsed as (
+    update occupancies o set status = 'lapsed', expires_at = null, version = version + 1 from over where o.id = over.id
+    returning o.id, over.before, allocation_json(o) as after
+  ), noted as (
+    insert into history (occupancy_id, action, actor, before, after)
+    select l.id, 'lapse', 'system', l.before, l.after from lapsed l order by l.id returning 1
+  )
+  select count(*) into lapsed_holds from noted;
+  return lapsed_holds;
+end $$;
+
+-- One dyno for a test: the earliest day, then the least capable, then the first by name; or p_dyno and no other. Gives it and the day,
+-- its row locked unless somebody else has it locked; or no dyno, and of first_day, the first on which the vehicle is free, what
+-- look_at_all() says of all. again: what was seen does not go together.
+create or replace function choose(p_dyno integer, p_vehicle integer, p_drive text, p_weight text, p_test text, p_start date, p_days integer,
+                       p_until date, p_except bigint,
+                       out dyno_id integer, out dyno_name text, out turnaround_days smallint, out day date, out first_day date,
+                       out rejected json, out mostly text, out conflicting boolean, out again boolean)
+language plpgsql as $$
+#variable_conflict use_column
+declare at timestamptz; candidate integer; seen_version integer; seen record; other record;
+begin
+  again := false;
+  day := p_start;
+  loop
+    exit when day > p_until;
+    at := clock_timestamp();
+    -- Of those that can do it, in order, the first: one by one until one is free, unless too many are not.
+    if p_dyno is null then
+      select c.dyno_id, x.version into candidate, seen_version
+        from in_order(p_test, p_drive, p_weight, 16) c
+       cross join lateral (
+         select x.version from dynos x
+          where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
+            and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+         offset 0) x
+       where not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except))
+       order by c.breadth, c.name collate "C" limit 1;
+    else
+      select x.id, x.version into candidate, seen_version from dynos x
+       where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+         and not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except));
+    end if;
+    if candidate is null then
+      if exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except)) then
+        day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
+        exit when day is null;
+        continue;
+      end if;
+      first_day := coalesce(first_day, day);
+      seen := look_at_all(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
+      candidate := seen.dyno_id;
+      seen_version := seen.version;
+    end if;
+    if candidate is not null then
+      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+        from dynos x where x.id = candidate and x.version = seen_version for no key update skip locked;
+      exit when found;
+      -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
+      if p_dyno is null then
+        -- Those before it were taken when it was looked for. Each of the others is looked at once more when it is locked: what was
+        -- seen of it is older than the bookings of those who had it locked meanwhile.
+        for other in
+          select c.dyno_id, x.version
+            from in_order(p_test, p_drive, p_weight, null) c
+           cross join lateral (
+             select x.version from dynos x
+              where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
+                and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+             offset 0) x
+           where (c.breadth, c.name collate "C") >= (select z.breadth, z.name collate "C" from dynos z where z.id = candidate)
+        loop
+          select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+            from dynos x
+           where x.id = other.dyno_id and x.version = other.version
+             and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+             for no key update skip locked;
+          exit when found;
+        end loop;
+        exit when dyno_id is not null;
+      end if;
+      -- Free, but somebody is booking it: let the constraint decide. Two dynos are never waited for in turn, but for who changes one,
+      -- who waits for nobody any more.
+      perform from dynos x where x.id = candidate for key share;
+      -- It stays as it is from here on. What was seen of it is older than that.
+      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+        from dynos x cross join lateral unfit(x, p_test, p_drive, p_weight, day, day + p_days - 1) u
+       where x.id = candidate and u.reason is null;
+      again := not found;
+      exit;
+    end if;
+
+    exit when seen.next_day is null;
+    day := seen.next_day;
+  end loop;
+  if dyno_id is not null or first_day is null or again then return; end if;
+
+  if seen.rejected is null or day <> first_day then               -- it was another day that was looked at
+    seen := look_at_all(p_dyno, p_test, p_drive, p_weight, first_day, p_days, first_day - 1, clock_timestamp(), p_except);
+  end if;
+  rejected := seen.rejected;
+  mostly := coalesce(seen.mostly, 'not_capable');
+  conflicting := coalesce(seen.conflicting, false);
+  again := seen.dyno_id is not null;                              -- cancelled since
+end $$;
