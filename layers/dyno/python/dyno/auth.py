@@ -139,10 +139,27 @@ def actor(claims: Mapping[str, Any] | None, settings: Settings) -> Actor:
 
 
 def _role(groups: Any) -> Role | None:  # noqa: ANN401  # text on AWS, and not always the same text
-    """The highest role in 'admin,user' (AWS), '[admin user]' (emulators) or ['admin', 'user']."""
-    named = groups if isinstance(groups, list) else str(groups).strip("[]").replace(",", " ").split()
-    held = [role for role in Role if role in named]
-    return held[-1] if held else None
+    """
+    The highest role in 'admin,user' (AWS), '[admin user]' (emulators) or ['admin', 'user']; none beside other groups.
+
+    Source:
+        CreateGroup of the user pool's API: a name is of letters, marks, symbols, numbers and punctuation. A space is
+        none of them; a comma is: 'x,admin' may be one group, and makes nobody an admin.
+    """
+    named = _names(groups)
+    known = list(Role)
+    if any(name not in known for name in named):
+        return None
+    return max(map(Role, named), key=known.index, default=None)
+
+
+def _names(groups: Any) -> list[Any]:  # noqa: ANN401
+    if isinstance(groups, list):
+        return groups
+    text = str(groups)
+    if text.startswith("[") and text.endswith("]"):
+        return text[1:-1].split()
+    return text.split(",") if text else []
 
 
 def _expired(exp: str) -> bool:
