@@ -48,8 +48,9 @@ bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation
 prove: .venv/ready ## Fight over the lab and judge its whole history: OPERATIONS=100000 SEED=7
 	@exec python -m tests.prove $(OPERATIONS:%=--operations %) $(SEED:%=--seed %)
 
-docs: .venv/ready ## Write what is derived: docs/openapi.json, the tables of docs/metrics.md, Grafana's dashboards
+docs: .venv/ready ## Write what is derived: docs/openapi.json, the tables of docs/metrics.md and docs/permissions.md, Grafana's dashboards
 	@python -m tests.openapi
+	@python -m tests.matrix
 	@python -m cdk.monitoring.reference
 	@python -m cdk.monitoring.grafana.dashboards
 

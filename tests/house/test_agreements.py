@@ -10,9 +10,7 @@ from cdk.routes import ROUTES, Admission
 from dyno.auth import Permission
 from dyno.errors import DynoError
 from dyno.settings import Settings
-from functions.allocations import handler as allocations
-from functions.metrics import handler as metrics
-from functions.roi import handler as roi
+from tests.doors import name, routes
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -28,25 +26,17 @@ def sources(*patterns: str) -> Iterator[Path]:
 
 def test_the_gateway_and_the_doors_have_the_same_routes() -> None:
     gateway = {(route.method, route.path, route.function) for route in ROUTES}
-    doors = {
-        (method, path.replace("<", "{").replace(">", "}"), name)
-        for name, door in (("allocations", allocations.door), ("metrics", metrics.door), ("roi", roi.door))
-        for method, path, _ in door.routes()
-    }
+    doors = {(*route.split(), name(door)) for route, door, _ in routes()}
 
     assert gateway == doors
 
 
 def test_the_gateway_admits_whom_the_doors_expect() -> None:
-    asked = {
-        (method, path.replace("<", "{").replace(">", "}")): function.__dict__["permission"]
-        for door in (allocations.door, metrics.door, roi.door)
-        for method, path, function in door.routes()
-    }
+    asked = {route: function.__dict__["permission"] for route, _, function in routes()}
     kinds = {Permission.PUBLIC: Admission.PUBLIC, Permission.SCRAPE: Admission.SCRAPER}
 
     for route in ROUTES:
-        assert route.admission is kinds.get(asked[route.method, route.path], Admission.USER), route
+        assert route.admission is kinds.get(asked[f"{route.method} {route.path}"], Admission.USER), route
 
 
 def documented(readme: str) -> dict[str, str]:
@@ -62,9 +52,8 @@ def guarded() -> dict[str, str]:
         Permission.SCRAPE: "scope metrics/read",
     }
     return {
-        f"{method} {path.replace('<', '{').replace('>', '}')}": words.get(permission, str(permission))
-        for door in (allocations.door, metrics.door, roi.door)
-        for method, path, function in door.routes()
+        route: words.get(permission, str(permission))
+        for route, _, function in routes()
         for permission in [function.__dict__["permission"]]
     }
 

@@ -18,9 +18,7 @@ from typing import Any
 from cdk.stage import ROOT
 from dyno.auth import Permission
 from dyno.http import PROBLEM_JSON
-from functions.allocations import handler as allocations
-from functions.metrics import handler as metrics
-from functions.roi import handler as roi
+from tests.doors import doors
 from tests.openapi import lab, people, planning, registry, reports, service
 from tests.openapi.described import JSON, Answer, Described
 from tests.openapi.mending import mended
@@ -28,7 +26,7 @@ from tests.openapi.problems import problem_answer, problems
 from tests.openapi.words import HEADERS, INFO, PARAMETER, PARAMETERS, PERSON, PROBLEM, SCHEMES, SECURITY, STATUSES, TAGS
 
 PAGE = ROOT / "docs" / "openapi.json"
-DOORS: tuple[ModuleType, ...] = (allocations, metrics, roi)
+DOORS = doors()
 DESCRIBED: tuple[Described, ...] = (
     *lab.ROUTES,
     *planning.ROUTES,
