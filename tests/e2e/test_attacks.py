@@ -1,8 +1,8 @@
 """
 Attacks on who may come in, against the deployed stack: tokens that are nearly right.
 
-The gateway checks signatures, the functions what a token says. What the gateway refuses is handed to the function by its
-claims, too, as by a gateway that does not look: there it does what it was made for, or is refused once more.
+The gateway checks signatures, the functions what a token says. What the gateway refuses is handed to the function by
+its claims, too, as by a gateway that does not look: there it does what it was made for, or is refused once more.
 """
 
 import base64
