@@ -51,6 +51,7 @@ POST   /users                                    manage:users        -     -    
 GET    /users                                    view:users          -     -           any    -         -        -
 GET    /users/{user_id}                          view:users          -     -           any    -         -        -
 PATCH  /users/{user_id}                          manage:users        -     -           any    -         -        -
+DELETE /users/{user_id}                          manage:users        -     -           any    -         -        -
 GET    /metrics/performance                      view:metrics        any   any         any    -         -        -
 GET    /metrics/calls                            view:metrics        any   any         any    -         -        -
 GET    /metrics/health                           view:metrics        any   any         any    -         -        -
@@ -135,7 +136,10 @@ def unlike(ask: Ask, things: Things, row: Row, callers: Mapping[Caller, str], *,
     return found
 
 
-OK, UNAUTHORIZED, FORBIDDEN, MISSING = 200, 401, 403, 404
+NOT_ONES_OWN = {"DELETE /users/{user_id}": "own_account"}
+"""Routes by which nobody may do something to themselves, whatever they hold, and the code of that refusal."""
+
+OK, UNAUTHORIZED, FORBIDDEN, MISSING, CONFLICT = 200, 401, 403, 404, 409
 """200 stands for whatever says that it was done."""
 
 
@@ -154,6 +158,8 @@ def _expected(row: Row, caller: Caller, whose: Whose, at_gateway: int) -> Said:
         return Said(status, {UNAUTHORIZED: "unauthorized", FORBIDDEN: "forbidden"}[status])
     if whose is Whose.NOBODYS:
         return Said(MISSING)
+    if whose is Whose.OWN and row.route in NOT_ONES_OWN:
+        return Said(CONFLICT, NOT_ONES_OWN[row.route])
     if reach == OWN and whose is Whose.ANOTHERS:
         return Said(FORBIDDEN, "forbidden")
     return Said(OK)

@@ -223,6 +223,6 @@ def request(things: Things, route: str, of: About) -> Asked:
         route,
         path.format(**of.ids),
         query(things) if query else None,
-        {"If-Match": f'"{of.version}"'} if method == "PATCH" else {},
+        {"If-Match": f'"{of.version}"'} if method == "PATCH" or route == "DELETE /users/{user_id}" else {},
         body(things, of) if body else None,
     )

@@ -19,7 +19,7 @@ def named(page: str) -> set[str]:
     return set(re.findall(r"`(tests/[\w/]+\.py::test_\w+)`", page))
 
 
-def tests_of(files: Iterable[Path]) -> set[str]:
+def written_in(files: Iterable[Path]) -> set[str]:
     """Every test in files, as pytest names it."""
     return {
         f"{file.relative_to(ROOT)}::{node.name}"
@@ -32,7 +32,7 @@ def tests_of(files: Iterable[Path]) -> set[str]:
 def missing(page: str) -> list[str]:
     """Tests that a page names and nobody has written."""
     files = {ROOT / name.split("::")[0] for name in named(page)}
-    return sorted(named(page) - tests_of(file for file in files if file.exists()))
+    return sorted(named(page) - written_in(file for file in files if file.exists()))
 
 
 def unguarded_files(page: str, routes: Iterable[str]) -> bool:
@@ -54,7 +54,7 @@ def test_a_test_that_is_not_there_would_be_found() -> None:
 
 
 def test_every_attack_that_is_tested_is_in_it() -> None:
-    assert sorted(tests_of(ATTACKS) - named(PAGE.read_text())) == []
+    assert sorted(written_in(ATTACKS) - named(PAGE.read_text())) == []
 
 
 def test_whoever_adds_a_route_that_takes_files_says_here_what_it_defends_against() -> None:
@@ -63,6 +63,8 @@ def test_whoever_adds_a_route_that_takes_files_says_here_what_it_defends_against
     assert not unguarded_files(PAGE.read_text(), taken)
 
 
-@pytest.mark.parametrize(("page", "found"), [("", True), ("| formulas | a compressed bomb | an address to fetch", False)])
+@pytest.mark.parametrize(
+    ("page", "found"), [("", True), ("| formulas | a compressed bomb | an address to fetch |", False)]
+)
 def test_a_route_that_takes_files_and_of_which_nothing_is_said_would_be_found(page: str, found: bool) -> None:
     assert unguarded_files(page, [Permission.IMPORT_DATA]) is found
