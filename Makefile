@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
-	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip --quiet --disable-pip-version-check install "$$(grep -o '^uv==[0-9.]*' requirements.lock)"; }
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && sed -n '/^uv==/,/^ *#/p' requirements.lock > .venv/uv.lock && $(BIN)/pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r .venv/uv.lock; }
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -89,12 +89,16 @@ help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 # AWS
-.PHONY: layer deploy user cost
+.PHONY: layer sbom deploy user cost
 
 DEPLOYMENT ?= DynoAgent
 
 layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
 	@python -m cdk.layers $(if $(RELEASE),--release)
+	@python -m cdk.sbom .run/layers/sbom.json
+
+sbom: .venv/ready ## Write what is shipped, as CycloneDX, into .run/sbom.json
+	@python -m cdk.sbom .run/sbom.json
 
 deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
 	@python -m cdk.deploy -c name=$(DEPLOYMENT) -c monitoring=$(STRATEGY) $(ARGS)
