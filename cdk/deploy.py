@@ -1,4 +1,4 @@
-"""`make deploy`: compiled layers, then the pinned CDK command line over all stacks."""
+"""`make deploy`: compiled layers and what they hold, then the pinned CDK command line over all stacks."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cdk import layers
+from cdk import layers, sbom
 from cdk.local import toolkit
 from cdk.local.instance import Instance, LocalStackError
 from cdk.local.processes import Family
@@ -14,25 +14,23 @@ from cdk.stage import ROOT
 
 
 def main() -> None:
-    """
-    Deploy; arguments go on to `cdk deploy --all`.
-
-    The release is named after the commit, so that every record and /metrics/prometheus say which one answered.
-    """
+    """Deploy; arguments go on to `cdk deploy --all`."""
     try:
-        layers.build(release=True)
+        built = layers.build(release=True)
+        sbom.write(layers.BUILT / "sbom.json", built.dependencies.path, sbom.release())
         cdk = asyncio.run(toolkit.install(Family(Instance.named("deploy"))))
     except (layers.LayerError, LocalStackError) as error:
         sys.exit(str(error))
-    command: list[str | Path] = [toolkit.node(), cdk, "deploy", "--all", "-c", f"release={_release()}", *sys.argv[1:]]
+    command: list[str | Path] = [
+        toolkit.node(),
+        cdk,
+        "deploy",
+        "--all",
+        "-c",
+        f"release={sbom.release()}",
+        *sys.argv[1:],
+    ]
     sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | toolkit.environment(), check=False).returncode)
-
-
-def _release() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return described.stdout.strip() or "unversioned"
 
 
 if __name__ == "__main__":
