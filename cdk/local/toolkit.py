@@ -21,6 +21,11 @@ def node() -> Path:
     return _NODE / "bin" / "node"
 
 
+def npm() -> list[str]:
+    """The npm of that Node, as the beginning of a command."""
+    return [str(node()), str(_NPM)]
+
+
 def environment() -> dict[str, str]:
     """What a child needs to find that Node first."""
     return {
@@ -44,8 +49,7 @@ async def install(family: Family) -> Path:
         for file in _LOCKED:
             shutil.copy(file, draft)
         command: list[str | Path] = [
-            node(),
-            _NPM,
+            *npm(),
             "ci",
             "--prefix",
             draft,
