@@ -89,7 +89,7 @@ help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 # AWS
-.PHONY: layer sbom audit deploy user cost
+.PHONY: layer sbom audit restore-drill deploy user cost
 
 DEPLOYMENT ?= DynoAgent
 
@@ -105,6 +105,9 @@ audit: .venv/ready ## Ask whether anything is known against what the lock files 
 
 deploy: .venv/ready ## Deploy to AWS: STRATEGY=cloudwatch|prometheus|hybrid, ARGS="-c alarm_email=…"
 	@python -m cdk.deploy -c name=$(DEPLOYMENT) -c monitoring=$(STRATEGY) $(ARGS)
+
+restore-drill: .venv/ready ## Restore the database beside itself, compare and delete: of DEPLOYMENT=… on AWS, or with HERE=1 of what runs here
+	@exec python -m cdk.restore $(if $(HERE),--stack $(STACK),--name "$(DEPLOYMENT)")
 
 cost: .venv/ready ## Compare what each strategy costs a month on AWS, offline: ARGS="-c traffic=250000" or ARGS=--json
 	@python -m cdk.cost $(ARGS)
