@@ -1,14 +1,22 @@
 """The layers: compiled by a Python that runs, from downloads that are what was pinned."""
 
+import ast
 import base64
 import hashlib
+import re
 import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from cdk import layers
-from cdk.layers import LayerError
+from cdk import layers, sbom
+from cdk.layers import LOCK, LayerError
+from cdk.stage import ROOT
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIE+/==\n-----END CERTIFICATE-----\n"
 
@@ -144,3 +152,88 @@ def test_only_the_pinned_archive_is_taken() -> None:
     layers.check_integrity(b"pinned", integrity)
     with pytest.raises(LayerError, match="not what was pinned"):
         layers.check_integrity(b"planted", integrity)
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DIRECT = [canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]]
+SOURCES = [path for folder in ("functions", "layers/dyno/python") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+OF_ANOTHER_NAME = {"python-dateutil": "dateutil"}
+OF_THE_RUNTIME = {"boto3", "botocore", "urllib3"}
+"""What Lambda's own Python has; locked for development alone."""
+
+FOR_OTHERS = {"python-dateutil": "pg8000", "tzdata": ""}
+"""Asked for by name though no line of ours imports it: for whom; no name is the standard library's zoneinfo."""
+
+CEILING_MB = 65
+"""Of both layers, unpacked and compiled: 57 in November 2026. Lambda takes 250, but a cold start reads them."""
+
+
+def names(lock: str) -> set[str]:
+    """The packages of a lock file."""
+    return set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
+
+
+def needed(direct: Iterable[str]) -> set[str]:
+    """Those packages and, by their own metadata, whatever they cannot do without in Lambda's Python."""
+    found, open_ = set[str](), [*direct]
+    while open_:
+        name = open_.pop()
+        if name not in found | OF_THE_RUNTIME:
+            found.add(name)
+            open_ += sbom.required(distribution(name))
+    return found
+
+
+def imported(programs: Iterable[str]) -> set[str]:
+    """Top-level names that programs import."""
+    nodes = [node for program in programs for node in ast.walk(ast.parse(program))]
+    imports = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules = {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in imports | modules}
+
+
+def idle(direct: Iterable[str], modules: set[str]) -> set[str]:
+    """What is asked for by name and imported by nobody here."""
+    return {name for name in direct if OF_ANOTHER_NAME.get(name, name.replace("-", "_")) not in modules}
+
+
+def test_nothing_is_shipped_that_nothing_needs() -> None:
+    assert names(LOCK.read_text()) == needed(DIRECT)
+
+
+def test_a_package_that_nothing_needs_would_be_found() -> None:
+    planted = f"{LOCK.read_text()}rich==15.0.0 \\\n    --hash=sha256:{'0' * 64}\n"
+
+    assert names(planted) - needed(DIRECT) == {"rich"}
+
+
+def test_what_is_asked_for_by_name_is_imported_or_somebodys() -> None:
+    assert idle(DIRECT, imported(path.read_text() for path in SOURCES)) == {*FOR_OTHERS}
+    for name, user in FOR_OTHERS.items():
+        assert not user or name in {*sbom.required(distribution(user))}, name
+
+
+def test_what_nobody_imports_would_be_found() -> None:
+    without = imported(path.read_text() for path in SOURCES if "migrations" not in path.parts)
+
+    assert idle([*DIRECT, "rich"], without) == {*FOR_OTHERS, "alembic", "rich"}
+
+
+def size_mb(*folders: Path) -> float:
+    """What folders hold, in millions of bytes."""
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def test_both_layers_stay_below_their_ceiling() -> None:
+    built = layers.build()
+
+    assert 10 < size_mb(built.dependencies.path, built.dyno.path) < CEILING_MB
+
+
+def test_a_layer_that_grew_would_be_noticed(tmp_path: Path) -> None:
+    built = layers.build()
+    with (tmp_path / "planted.so").open("wb") as grown:
+        grown.truncate(31_000_000)  # botocore and urllib3
+
+    assert size_mb(built.dependencies.path, built.dyno.path, tmp_path) > CEILING_MB

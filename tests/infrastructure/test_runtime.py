@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cdk.stage import ROOT
 DOORS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six")
 OPEN = "import handler, boto3, zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin'); print(handler.handler.__name__)"
+ORIGINS = "import sys; print(*{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)}, sep='\\n')"
 TRACE = "from dyno import tracing; print(type(tracing.begin('Service', 'method', None, 'trip-1')).__name__)"
 SAMPLED = {
     "TRACING": "xray",
@@ -110,3 +112,52 @@ def test_time_zones_missing_from_the_lock_would_be_noticed(runtime: Path, layer:
     opened = start("metrics", tmp_path / "layer", runtime)
 
     assert "Europe/Berlin" in opened.stderr
+
+
+def origins(door: str, *packages: Path) -> set[Path]:
+    """The files of all modules that a door imports, less the standard library's."""
+    isolated = f"import sys; sys.path[:0] = {[str(path) for path in (*_own(door), *packages)]!r}; {OPEN}; {ORIGINS}"
+    opened = subprocess.run([sys.executable, "-I", "-S", "-c", isolated], capture_output=True, text=True, check=True)
+    files = {Path(line) for line in opened.stdout.splitlines()[1:]}
+    library = Path(sysconfig.get_path("stdlib"))
+    return {file for file in files if not file.is_relative_to(library) or "site-packages" in file.parts}
+
+
+def _own(door: str) -> list[Path]:
+    return [ROOT / "functions" / door, ROOT / "layers" / "dyno" / "python"]
+
+
+def strangers(files: set[Path], *homes: Path) -> set[Path]:
+    """Files that are in none of these folders."""
+    return {file for file in files if not any(file.is_relative_to(home) for home in homes)}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_module_of_a_door_is_its_own_the_layers_or_lambdas(runtime: Path, layer: Path, door: str) -> None:
+    files = origins(door, layer, runtime)
+
+    assert strangers(files, *_own(door), layer, runtime) == set()
+    assert any(file.is_relative_to(layer) for file in files)
+
+
+def test_a_module_from_elsewhere_would_be_noticed(runtime: Path, layer: Path, tmp_path: Path) -> None:
+    shutil.copytree(layer, tmp_path / "layer", ignore=shutil.ignore_patterns("scramp*"))
+    for part in layer.glob("scramp*"):
+        shutil.copytree(part, tmp_path / "elsewhere" / part.name)
+
+    files = origins("allocations", tmp_path / "layer", tmp_path / "elsewhere", runtime)
+    found = strangers(files, *_own("allocations"), tmp_path / "layer", runtime)
+
+    assert {file.parent.name for file in found} == {"scramp"}
+
+
+def test_what_is_in_the_layer_and_in_lambda_is_taken_from_the_layer(runtime: Path, layer: Path) -> None:
+    both = {path.name for path in layer.iterdir() if path.suffix != ".dist-info"} & {p.name for p in runtime.iterdir()}
+
+    taken = [
+        file.relative_to(runtime) for file in origins("allocations", layer, runtime) if file.is_relative_to(runtime)
+    ]
+
+    assert {"dateutil", "jmespath", "six.py"} <= both
+    assert {file.parts[0] for file in taken} & both == set()
+    assert "boto3" in {file.parts[0] for file in taken}
