@@ -20,6 +20,10 @@ class Database(Construct):
     """
     Aurora Serverless v2 that costs nothing but storage when idle: no capacity, no session, no proxy keeps it awake.
 
+    Its own log is not exported. AWS would make a group under the cluster's name and keep it for ever; to make it first,
+    with an end, takes a name of ours, and a cluster whose name changes is another, empty one. RDS keeps the log's last
+    three days by itself.
+
     Attributes:
         address: Where functions find it.
     """
@@ -66,7 +70,6 @@ class Database(Construct):
             copy_tags_to_snapshot=True,
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,
-            cloudwatch_logs_exports=["postgresql"],
         )
         self.address = address or Address(
             self.cluster.cluster_endpoint.hostname, Token.as_string(self.cluster.cluster_endpoint.port)
@@ -106,6 +109,7 @@ class Database(Construct):
             description="TLS only; idle sessions do not keep the cluster awake",
             parameters={
                 "rds.force_ssl": "1",
+                "ssl_min_protocol_version": "TLSv1.2",
                 # A frozen Lambda's connection would keep the cluster from pausing.
                 "idle_session_timeout": "60000",
                 "idle_in_transaction_session_timeout": "60000",
@@ -118,9 +122,17 @@ class Database(Construct):
             {"AwsSolutions-RDS11": "The port is no secret: the subnets are isolated, only functions come in."},
         )
         accept(
+            self.cluster.node.find_child("Writer"),
+            {
+                "CKV_AWS_118": "Samples of the operating system would go to a log that AWS keeps for ever; what alarms "
+                "need is among the instance's metrics.",
+            },
+        )
+        accept(
             self._master,
             {
                 "AwsSolutions-SMG4": "Rotation needs a function in the VPC with an interface endpoint. Only bootstrap "
                 "uses the password, through the Data API; every other function logs in by IAM.",
+                "CKV_AWS_149": "Encrypted by Secrets Manager's own key; who may read it is bootstrap's role alone.",
             },
         )

@@ -115,7 +115,15 @@ class FrontDoor(Construct):
 
     def _http(self) -> elbv2.ApplicationListener:
         self._admit(HTTP)
-        return self.balancer.add_listener("Http", port=80, open=False, default_action=_nothing_there())
+        listener = self.balancer.add_listener("Http", port=80, open=False, default_action=_nothing_there())
+        accept(
+            listener,
+            dict.fromkeys(
+                ("CKV_AWS_2", "CKV_AWS_103"),
+                "This deployment chose -c monitoring_cidr= without a certificate: in the clear, for those addresses.",
+            ),
+        )
+        return listener
 
     def _admit(self, port: ec2.Port) -> None:
         addresses = self._options.monitoring_cidr
@@ -128,12 +136,18 @@ class FrontDoor(Construct):
     def _accept(self) -> None:
         accept(
             self.balancer,
-            {"AwsSolutions-ELB2": "Few people look at it; what they ask, Grafana logs. A bucket of logs costs more."},
+            dict.fromkeys(
+                ("AwsSolutions-ELB2", "CKV_AWS_91"),
+                "Few people look at it; what they ask, Grafana logs. A bucket of logs costs more.",
+            ),
         )
         if not self._options.monitoring_cidr:
             accept(
                 self._group,
-                {"AwsSolutions-EC23": "People come from anywhere, and sign in before anything is passed on."},
+                dict.fromkeys(
+                    ("AwsSolutions-EC23", "CKV_AWS_260"),
+                    "People come from anywhere, and sign in before anything is passed on.",
+                ),
             )
 
 

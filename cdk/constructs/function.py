@@ -76,7 +76,7 @@ class PrivateFunction(Construct):
             vpc_subnets=network.subnets if network else None,
             security_groups=[network.clients] if network else None,
         )
-        self._accept()
+        self._accept(network=network, traced=_traced(environment), reserved_concurrency=reserved_concurrency)
 
     def _allow_logs(self, log_group: logs.ILogGroup) -> None:
         self.role.add_to_policy(
@@ -103,15 +103,26 @@ class PrivateFunction(Construct):
             )
         )
 
-    def _accept(self) -> None:
+    def _accept(self, *, network: Network | None, traced: bool, reserved_concurrency: int | None) -> None:
+        policy = self.role.node.find_child("DefaultPolicy")
+        if network or traced:
+            reason = "X-Ray's and the network interfaces' actions know no resource; the latter are denied to the code."
+            accept(policy, {"AwsSolutions-IAM5[Resource::*]": reason} | ({"CKV_AWS_111": reason} if network else {}))
         accept(
-            self,
+            self.function,
             {
-                "AwsSolutions-IAM5[Resource::*]": "X-Ray's and the network interfaces' actions know no resource; the "
-                "latter are denied to the function's own code.",
                 "AwsSolutions-L1": "Python 3.13 is supported to 2029; the layers are built and compiled for it.",
+                "CKV_AWS_116": "Who waits for an answer has it, a batch that failed goes to a bucket, a night makes up "
+                "for the one before: a queue of dead events would be one more place to look at.",
+                "CKV_AWS_173": "Addresses, names and switches, no secret, encrypted by a key of AWS's own; one of ours "
+                "would be asked at each cold start.",
             },
         )
+        if not network:
+            accept(self.function, {"CKV_AWS_117": "It calls AWS's own endpoints, which the isolated network cannot."})
+        if reserved_concurrency is None:
+            reason = "New accounts have too little to reserve any; the API's functions have it by reserved_concurrency."
+            accept(self.function, {"CKV_AWS_115": reason})
 
 
 def _tracing(environment: Mapping[str, str]) -> lambda_.Tracing:
@@ -121,8 +132,11 @@ def _tracing(environment: Mapping[str, str]) -> lambda_.Tracing:
     Source:
         AWS Distro for OpenTelemetry, "Lambda Support For Python": its layer, too, needs active tracing.
     """
-    traced = environment.get("TRACING", Tracing.OFF) != Tracing.OFF
-    return lambda_.Tracing.ACTIVE if traced else lambda_.Tracing.DISABLED
+    return lambda_.Tracing.ACTIVE if _traced(environment) else lambda_.Tracing.DISABLED
+
+
+def _traced(environment: Mapping[str, str]) -> bool:
+    return environment.get("TRACING", Tracing.OFF) != Tracing.OFF
 
 
 class DynoFunction(PrivateFunction):

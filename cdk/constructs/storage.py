@@ -11,6 +11,8 @@ from cdk.constructs.nag import accept
 SNAPSHOT_KEY = "exposition/snapshot.json"
 UNFINISHED_KEY = "redrive/unfinished.json"
 
+_ACCESS_LOG = ("AwsSolutions-S1", "CKV_AWS_18")
+
 
 class Snapshot(Construct):
     """The bucket with one object: the totals that /metrics/prometheus shows, so that a scrape wakes no database."""
@@ -20,7 +22,10 @@ class Snapshot(Construct):
         self.bucket = _private_bucket(self, versioned=False)
         accept(
             self.bucket,
-            {"AwsSolutions-S1": "One object, rewritten every few seconds: its access log would outgrow it."},
+            {
+                **dict.fromkeys(_ACCESS_LOG, "One object, rewritten every few seconds: its log would outgrow it."),
+                "CKV_AWS_21": "The totals are in the database; an older version of them is of no use to anybody.",
+            },
         )
 
     @property
@@ -47,7 +52,10 @@ class FailedBatches(Construct):
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.bucket = _private_bucket(self, versioned=True)
-        accept(self.bucket, {"AwsSolutions-S1": "Written by Lambda's own failure handling only; empty in good times."})
+        accept(
+            self.bucket,
+            dict.fromkeys(_ACCESS_LOG, "Written by Lambda's own failure handling only; empty in good times."),
+        )
 
     def grant_replay(self, function: PrivateFunction) -> None:
         """Let a function see what there is, read it, take away what it has replayed, and note where it did not get."""
@@ -61,7 +69,7 @@ class FailedBatches(Construct):
         )
         exported = Stack.of(function).resolve(bucket_arn)["Fn::ImportValue"]
         accept(
-            function.role,
+            function.role.node.find_child("DefaultPolicy"),
             {f"AwsSolutions-IAM5[Resource::{exported}/*]": "Lambda chose the batches' names; all of them are meant."},
         )
 

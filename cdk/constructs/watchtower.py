@@ -61,7 +61,10 @@ class Watchtower(Construct):
         self._cluster = ecs.Cluster(self, "Cluster", vpc=self._network.vpc)
         accept(
             self._cluster,
-            {"AwsSolutions-ECS4": "One task that watches itself; Container Insights is billed by metric."},
+            dict.fromkeys(
+                ("AwsSolutions-ECS4", "CKV_AWS_65"),
+                "One task that watches itself; Container Insights is billed by metric.",
+            ),
         )
         service = self._service()
         if self.front_door:
@@ -92,7 +95,10 @@ class Watchtower(Construct):
         )
         accept(
             password,
-            {"AwsSolutions-SMG4": "Grafana reads it when it starts, and keeps nothing: a new value takes a new task."},
+            {
+                "AwsSolutions-SMG4": "Grafana reads it when it starts and keeps nothing: a new value takes a new task.",
+                "CKV_AWS_149": "Encrypted by Secrets Manager's own key; who may read it is the task's execution role.",
+            },
         )
         return password
 
@@ -113,6 +119,7 @@ class Watchtower(Construct):
         )
         content.grant_read(task.role)
         self._history.grant_read_write(task.role)
+        # Of every client of the pool, and its secret: Cognito knows no permission for one client, and no condition.
         task.role.add_to_policy(
             iam.PolicyStatement(actions=["cognito-idp:DescribeUserPoolClient"], resources=[identity.pool.user_pool_arn])
         )
@@ -142,8 +149,11 @@ class Watchtower(Construct):
         service.node.add_dependency(self._history.file_system.mount_targets_available)
         if self._options.shell:
             accept(
-                self._task.role,
-                {"AwsSolutions-IAM5[Resource::*]": "This deployment chose -c exec=on: ECS Exec knows no resource."},
+                self._task.role.node.find_child("DefaultPolicy"),
+                dict.fromkeys(
+                    ("AwsSolutions-IAM5[Resource::*]", "CKV_AWS_111"),
+                    "This deployment chose -c exec=on: ECS Exec knows no resource.",
+                ),
             )
         return service
 
