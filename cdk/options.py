@@ -15,6 +15,9 @@ T = TypeVar("T")
 LOG_LINGERS_DAYS = 7
 """CloudWatch Logs takes its time to delete what has expired, and shows it until then."""
 
+LEAST_RATE, MOST_RATE = 10, 2_000_000_000
+"""Of a web ACL's rule. Source: AWS WAF API Reference, RateBasedStatement."""
+
 LEAST_PREFIX_BITS = 8
 """Of the addresses that a load balancer without a certificate admits: a larger network is as good as everybody."""
 
@@ -70,6 +73,8 @@ class Options:
         reserved_concurrency: Kept for, and the most of, each function of the API; None reserves nothing, which
             accounts with the initial limit of 10 need.
         throttle_rate: Requests a second the whole API admits, with bursts of `throttle_burst`.
+        waf: Whether a web ACL looks at requests before the gateway does.
+        waf_rate_limit: Requests that it admits of one address in five minutes.
         alarm_email: Who hears of alarms, besides the topic's other subscribers; empty for none.
         runbook: Where docs/runbook.md is read: an address to link to from alarms, alerts and dashboards, or its path in
             the project, which they say in words.
@@ -94,6 +99,8 @@ class Options:
     reserved_concurrency: int | None
     throttle_rate: int
     throttle_burst: int
+    waf: bool
+    waf_rate_limit: int
     alarm_email: str
     runbook: str
     monthly_budget: int | None
@@ -119,6 +126,8 @@ class Options:
             WrongOptionError: A value that cannot be deployed.
         """
         read = _Reader(context).read
+        if context.get("waf") == "off" and "waf_rate_limit" in context:
+            raise WrongOptionError("waf_rate_limit is a web ACL's: waf=off has none")
         # Without either a load balancer would be for nobody or for everybody.
         balanced = "on" if context.get("certificate") or context.get("monitoring_cidr") else "off"
         return cls(
@@ -132,6 +141,8 @@ class Options:
             reserved_concurrency=read("reserved_concurrency", _count_or_off, "off"),
             throttle_rate=read("throttle_rate", int, "100"),
             throttle_burst=read("throttle_burst", int, "200"),
+            waf=read("waf", _switch, "on"),
+            waf_rate_limit=read("waf_rate_limit", _rate_limit, "6000"),
             alarm_email=read("alarm_email", str, ""),
             runbook=read("runbook", str, "docs/runbook.md"),
             monthly_budget=read("monthly_budget", _budget, "100"),
@@ -212,6 +223,12 @@ def _budget(text: str) -> int | None:
 
 def _switch(text: str) -> bool:
     return {"on": True, "off": False}[text]
+
+
+def _rate_limit(text: str) -> int:
+    if not LEAST_RATE <= int(text) <= MOST_RATE:
+        raise ValueError(f"AWS WAF counts {LEAST_RATE:,} to {MOST_RATE:,} requests of an address in five minutes")
+    return int(text)
 
 
 def _log_retention(text: str) -> int:

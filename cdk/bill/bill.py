@@ -39,6 +39,7 @@ PRICED: Mapping[str, Callable[[WatchingPricing, Resource], Iterator[Item]]] = {
     "AWS::SNS::Topic": WatchingPricing.topic,
     "AWS::Scheduler::Schedule": WatchingPricing.schedule,
     "AWS::SecretsManager::Secret": WatchingPricing.secret,
+    "AWS::WAFv2::WebACL": WatchingPricing.web_acl,
 }
 
 

@@ -66,6 +66,7 @@ FREE: Mapping[str, str] = {
     "AWS::SNS::TopicPolicy": _ACCESS,
     "AWS::Scheduler::ScheduleGroup": "billed as the schedules' runs",
     "AWS::SecretsManager::SecretTargetAttachment": "part of a secret",
+    "AWS::WAFv2::WebACLAssociation": "part of a web ACL",
     "Custom::Bootstrap": "billed as the runs of its function",
     "Custom::Migrate": "billed as the runs of its function",
 }

@@ -35,6 +35,11 @@ LAMBDA_TIME = _price("0.0000133334", "GB-s arm64")
 REST_REQUESTS = _price("3.50", "M requests")
 DATA_OUT = _price("0.09", "GB")
 
+WEB_ACL = _price("5.00", "web ACL")
+WEB_ACL_RULE = _price("1.00", "rule")
+WEB_ACL_REQUESTS = _price("0.60", "M requests")
+"""By rules of 1,500 capacity units together at most; more have a price besides."""
+
 CUSTOM_METRIC = _price("0.30", "series")
 ALARM = _price("0.10", "metric")
 FAST_ALARM = _price("0.30", "metric under 60 s")

@@ -1,7 +1,8 @@
 """What the application's own kinds of resources cost: gateway, functions, database, buckets, people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 from cdk.bill import prices
 from cdk.bill.inventory import Group, Inventory, Resource
@@ -10,6 +11,22 @@ from cdk.bill.traffic import DAYS, GIGA, HOURS, MILLION, Traffic, traced
 from cdk.options import Strategy
 
 MS_PER_HOUR = Decimal(3_600_000)
+WEB_ACL_UNITS = {
+    "AWSManagedRulesAmazonIpReputationList": 25,
+    "AWSManagedRulesCommonRuleSet": 700,
+    "AWSManagedRulesKnownBadInputsRuleSet": 200,
+    "AWSManagedRulesSQLiRuleSet": 200,
+}
+"""
+Capacity units of those groups of rules that have no price besides a rule's.
+
+Source: AWS WAF Developer Guide, "AWS Managed Rules rule groups list".
+"""
+
+RATE_UNITS = 2
+MOST_UNITS = 1500
+"""Of a web ACL at its usual price. Source: AWS WAF price page."""
+
 KEPT_MONTHS = Decimal(36)
 DEFAULT_RETENTION_DAYS = 400
 
@@ -35,6 +52,18 @@ class Pricing:
         if stage.properties.get("TracingEnabled"):
             requests = self.traffic.requests + self.traffic.scrapes(self.strategy)
             yield monitoring(stage, "traces of requests", traced(requests) / MILLION, prices.TRACES)
+
+    def web_acl(self, acl: Resource) -> Iterator[Item]:
+        """The web ACL, its rules, and the requests that it looks at, scrapes among them."""
+        rules = acl.properties.get("Rules", ())
+        units = sum(_units(acl, rule) for rule in rules)
+        if units > MOST_UNITS or "AssociationConfig" in acl.properties:
+            raise acl.unpriced(f"{units} capacity units, or bodies beyond those that it looks at anyway")
+        scrapes = self.traffic.scrapes(self.strategy)
+        yield application(acl, "web ACL", Decimal(1), prices.WEB_ACL)
+        yield application(acl, "rules", Decimal(len(rules)), prices.WEB_ACL_RULE)
+        yield application(acl, "requests looked at", self.traffic.requests / MILLION, prices.WEB_ACL_REQUESTS)
+        yield monitoring(acl, "scrapes looked at", scrapes / MILLION, prices.WEB_ACL_REQUESTS)
 
     def function(self, function: Resource) -> Iterator[Item]:
         """Runs and the time they take, by who runs it; what nobody known does runs once a night."""
@@ -131,6 +160,16 @@ class Pricing:
             if scaling and self.inventory.referred(cluster, instance.type, "DBClusterIdentifier"):
                 return scaling
         raise instance.unpriced("an instance whose capacity no cluster of its template says")
+
+
+def _units(acl: Resource, rule: Mapping[str, Any]) -> int:
+    """Of a rule that lets pass, counts or blocks; puzzles are paid for by the try, other groups by the request."""
+    match rule["Statement"]:
+        case {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": name}} if name in WEB_ACL_UNITS:
+            return WEB_ACL_UNITS[name]
+        case {"RateBasedStatement": {"AggregateKeyType": "IP"}} if rule.get("Action") == {"Block": {}}:
+            return RATE_UNITS
+    raise acl.unpriced(f"the rule {rule['Name']}")
 
 
 def _runs(group: Group, function: Resource, what: str, runs: Decimal, ms: Decimal) -> Iterator[Item]:

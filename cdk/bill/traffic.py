@@ -67,7 +67,7 @@ class Traffic:
     scrape_bytes: Decimal = Decimal(25_000)
     record_bytes: Decimal = Decimal(1_000)
     log_bytes: Decimal = Decimal(900)
-    access_log_bytes: Decimal = Decimal(450)
+    access_log_bytes: Decimal = Decimal(500)
     other_log_gb: Decimal = Decimal("0.05")
     scrapes_per_minute: Decimal = Decimal(2)
     samples_per_scrape: Decimal = Decimal(1_000)

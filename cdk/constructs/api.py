@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from aws_cdk import Tags
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from cdk.constructs.access_log import access_log_format, execution_log
 from cdk.constructs.identity import Identity
 from cdk.constructs.log_group import log_group
 from cdk.constructs.nag import accept
@@ -86,6 +88,11 @@ class Api(Construct):
             cloud_watch_role=options.access_logs,
             deploy_options=self._stage_options(options),
         )
+        if options.access_logs:
+            # Before the stage, or the gateway makes it, to be kept for ever.
+            self.rest.deployment_stage.node.add_dependency(
+                execution_log(self, "Faults", rest=self.rest, stage=STAGE, days=options.log_retention_days)
+            )
         # The library's own output says the same as ApiUrl.
         self.rest.node.try_remove_child("Endpoint")
         for key, value in tags.items():
@@ -98,11 +105,7 @@ class Api(Construct):
             identity_source=apigateway.IdentitySource.header("Authorization"),
         )
         self._scrape_scope = identity.scrape_scope.scope_name
-        # One permission a function: two a method overflow Lambda's 20,480 bytes of policy at some 36 methods.
-        integrations = {
-            name: apigateway.LambdaIntegration(function, scope_permission_to_method=False)
-            for name, function in functions.items()
-        }
+        integrations = {name: self._integration(function) for name, function in functions.items()}
         for route in ROUTES:
             self._add(route, integrations[route.function])
         self._accept(options)
@@ -115,8 +118,22 @@ class Api(Construct):
             throttling_rate_limit=options.throttle_rate,
             throttling_burst_limit=options.throttle_burst,
             access_log_destination=apigateway.LogGroupLogDestination(log) if log else None,
-            access_log_format=_access_log_format() if log else None,
+            access_log_format=access_log_format(firewall=options.waf) if log else None,
             logging_level=apigateway.MethodLoggingLevel.ERROR if log else None,
+        )
+
+    def _integration(self, function: lambda_.IFunction) -> apigateway.AwsIntegration:
+        """
+        One permission a function, for this stage: two a method overflow Lambda's 20,480 bytes of policy at some 36
+        methods, and the one of the library's own LambdaIntegration is for any stage there may ever be.
+        """
+        function.add_permission(
+            "Gateway",
+            principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            source_arn=self.rest.arn_for_execute_api(stage=STAGE),
+        )
+        return apigateway.AwsIntegration(
+            service="lambda", proxy=True, path=f"2015-03-31/functions/{function.function_arn}/invocations"
         )
 
     def _problems(self) -> None:
@@ -129,7 +146,7 @@ class Api(Construct):
                 templates={"application/json": _body(problem)},
             )
 
-    def _add(self, route: Route, integration: apigateway.LambdaIntegration) -> None:
+    def _add(self, route: Route, integration: apigateway.Integration) -> None:
         public = route.admission is Admission.PUBLIC
         method = self.rest.root.resource_for_path(route.path).add_method(
             route.method,
@@ -143,9 +160,10 @@ class Api(Construct):
             reason = (
                 "Probes and readers of the API's description have no token; it opens no connection and is throttled."
             )
-            accept(method, {"AwsSolutions-APIG4": reason, "AwsSolutions-COG4": reason})
+            accept(method, dict.fromkeys(("AwsSolutions-APIG4", "AwsSolutions-COG4", "CKV_AWS_59"), reason))
 
     def _accept(self, options: Options) -> None:
+        stage = self.rest.deployment_stage
         if role := self.rest.node.try_find_child("CloudWatchRole"):
             policy = "Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
             accept(
@@ -153,31 +171,25 @@ class Api(Construct):
             )
         if not options.access_logs:
             reason = "This deployment chose -c access_logs=off: the log's role is the whole account's in the region."
-            accept(self.rest, {"AwsSolutions-APIG1": reason, "AwsSolutions-APIG6": reason})
+            accept(stage, dict.fromkeys(("AwsSolutions-APIG1", "AwsSolutions-APIG6", "CKV_AWS_76"), reason))
+        if options.tracing is Tracing.OFF:
+            accept(stage, {"CKV_AWS_73": "This deployment chose -c tracing=off."})
+        if not options.waf:
+            accept(
+                stage,
+                {
+                    "AwsSolutions-APIG3": "This deployment chose -c waf=off: every route but probes and the API's "
+                    "description asks for a token, and the stage is throttled.",
+                },
+            )
+        accept(stage, {"CKV_AWS_120": "An answer is of now and of who asks: none may be another's, or an hour old."})
         accept(
             self.rest,
             {
                 "AwsSolutions-APIG2": "The functions check every body and parameter and name each fault; the gateway's "
                 "validator would only say that there is one.",
-                "AwsSolutions-APIG3": "Every route but probes and the API's description asks for a token and the stage "
-                "is throttled; a web ACL is $5 a month and a rule set of the owner's choice.",
             },
         )
-
-
-def _access_log_format() -> apigateway.AccessLogFormat:
-    """Who asked for what and how it went; no user names, which are e-mail addresses."""
-    return apigateway.AccessLogFormat.json_with_standard_fields(
-        caller=False,
-        http_method=True,
-        ip=True,
-        protocol=True,
-        request_time=True,
-        resource_path=True,
-        response_length=True,
-        status=True,
-        user=False,
-    )
 
 
 def _headers(problem: Problem) -> dict[str, str]:

@@ -36,6 +36,7 @@ UNSUPPORTED = frozenset(
         "AWS::EC2::SecurityGroupEgress",
         "AWS::EC2::SecurityGroupIngress",
         "AWS::Logs::QueryDefinition",
+        "AWS::WAFv2::WebACLAssociation",
     }
 )
 """Resource types ministack does not know; one of them makes it refuse the whole template."""

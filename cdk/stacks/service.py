@@ -7,6 +7,7 @@ from constructs import Construct
 
 from cdk.constructs.api import Api
 from cdk.constructs.environment import redrive_variables
+from cdk.constructs.firewall import Firewall
 from cdk.constructs.function import DynoFunction
 from cdk.constructs.layers import Layers
 from cdk.constructs.log_group import log_group
@@ -59,6 +60,8 @@ class ServiceStack(Stack):
             options=options,
             tags=stage.api_tags,
         )
+        if options.waf:
+            Firewall(self, "Firewall", stage=self.api.rest.deployment_stage, rate_limit=options.waf_rate_limit)
         self._outputs()
 
     def _door(
