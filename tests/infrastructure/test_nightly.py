@@ -110,24 +110,6 @@ def test_a_schedule_that_may_call_every_version_would_be_found(aws: Templates) -
     assert len(reach(spoilt, of(spoilt, "Redrive"))) == 2
 
 
-def test_redrive_reaches_the_failed_batches_the_call_log_and_ingest(each: Templates) -> None:
-    (role,) = references(starting(each.service, "AWS::Lambda::Function", "Redrive")["Properties"]["Role"])
-    said = {
-        (action, resource)
-        for _, action, resource in checks.permissions(each.service)[role]
-        if not action.startswith("xray:") and action not in ("logs:CreateLogStream", "logs:PutLogEvents")
-    }
-    reached = {action: re.sub(r"[0-9A-F]{8}", "", resource) for action, resource in said}
-
-    assert len(said) == 6
-    assert re.fullmatch(r"<.*FailedBatchesBucket.*Arn.*>", reached["s3:ListBucket"])
-    assert re.fullmatch(r"<.*FailedBatchesBucket.*Arn.*>/\*", reached["s3:GetObject"])
-    assert reached["s3:DeleteObject"] == reached["s3:GetObject"]
-    assert reached["s3:PutObject"] == reached["s3:GetObject"].replace("*", UNFINISHED_KEY)
-    assert reached["logs:FilterLogEvents"].startswith("<CallLog")
-    assert reached["lambda:InvokeFunction"].startswith("<IngestFunction")
-
-
 def test_redrive_is_told_where_all_of_it_is(each: Templates) -> None:
     function = starting(each.service, "AWS::Lambda::Function", "Redrive")["Properties"]
     told = function["Environment"]["Variables"]

@@ -10,8 +10,9 @@ import pytest
 from cdk.monitoring.prometheus import content
 from cdk.stage import ROOT
 from tests.infrastructure import checks, watchtower
+from tests.infrastructure.grants import granted
 from tests.infrastructure.template import Template, Templates, only, references, resources, text
-from tests.infrastructure.watchtower import ELB, Passage, Said
+from tests.infrastructure.watchtower import ELB, Passage
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"
 HTTPS = {"certificate": CERTIFICATE, "monitoring_domain": "watch.example.com"}
@@ -28,24 +29,6 @@ BETWEEN = {
     Passage("history", "Ingress", "task", 2049),
     *(Passage("task", "Ingress", "door", port) for port in (9090, 3000)),
     *(Passage("door", "Egress", "task", port) for port in (9090, 3000)),
-}
-
-MAY = {
-    Said("s3:GetObject", "arn:<AWS::Partition>:s3:::<cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}>/HASH.sh"),
-    Said("cognito-idp:DescribeUserPoolClient", "<POOL>"),
-    *(
-        Said(
-            f"elasticfilesystem:{action}",
-            "<WatchtowerHistoryFiles.Arn>",
-            "elasticfilesystem:AccessPointArn arn:<AWS::Partition>:elasticfilesystem:<AWS::Region>:<AWS::AccountId>:"
-            "access-point/<WatchtowerHistoryFilesAccess>",
-        )
-        for action in ("ClientMount", "ClientWrite")
-    ),
-}
-MAY_BEFORE_IT_RUNS = {
-    *(Said(f"logs:{action}", "<WatchtowerLog.Arn>") for action in ("CreateLogStream", "PutLogEvents")),
-    *(Said(f"secretsmanager:{each}", "<WatchtowerPassword>") for each in ("DescribeSecret", "GetSecretValue")),
 }
 
 
@@ -79,7 +62,6 @@ CHECKS = (
     watchtower.in_the_open,
     watchtower.cut_off,
     watchtower.unguarded_history,
-    watchtower.trusting,
 )
 
 
@@ -158,11 +140,6 @@ def add_an_isolated_subnet(template: Template) -> None:
     ways(template)["Subnets"].append({"Ref": "Planted"})
 
 
-def trust_everybody(template: Template) -> None:
-    for role in resources(template, "AWS::IAM::Role").values():
-        role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].pop("Condition", None)
-
-
 Fault = tuple[Callable[..., list[str]], Callable[[Template], object]]
 
 FAULTS: list[Fault] = [
@@ -232,7 +209,6 @@ FAULTS: list[Fault] = [
             SecurityGroups=[{"Ref": "WatchtowerNetworkDoor5B8B28DC"}]
         ),
     ),
-    (watchtower.trusting, trust_everybody),
     (
         watchtower.carelessly_balanced,
         lambda t: only(t, f"{ELB}LoadBalancer")["Properties"].update(LoadBalancerAttributes=[]),
@@ -288,38 +264,6 @@ def test_addresses_narrow_a_load_balancer_with_a_certificate_too(deployment: Cal
     admitted = {each for each in watchtower.passages(template) if (each.group, each.direction) == ("door", "Ingress")}
 
     assert admitted == {Passage("door", "Ingress", "203.0.113.0/24", port) for port in (80, 443)}
-
-
-def of_pool(said: set[Said]) -> set[Said]:
-    """With the pool's export by a shorter name."""
-    return {
-        each._replace(resource="<POOL>") if re.search(r"IdentityPool\w*Arn", each.resource) else each for each in said
-    }
-
-
-def test_the_task_may_read_its_content_and_secret_and_write_its_history(built: Templates) -> None:
-    assert of_pool(watchtower.allowed(built.monitoring, "WatchtowerTaskRole")) == MAY
-    assert watchtower.allowed(built.monitoring, "WatchtowerTaskExecutionRole") == MAY_BEFORE_IT_RUNS
-    assert not [each for each in resources(built.monitoring, "AWS::IAM::Role").values() if _managed(each)]
-
-
-def _managed(role: dict[str, Any]) -> bool:
-    return bool(role["Properties"].get("ManagedPolicyArns"))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"Action": "s3:*"}, {"Resource": "*"}, {"Action": ["s3:GetObject", "s3:PutObject"]}, {"Condition": {}}],
-    ids=["every action", "every resource", "another action", "no condition"],
-)
-def test_a_permission_too_many_would_be_found(https: Templates, change: dict[str, Any]) -> None:
-    spoilt = https.planted().monitoring
-    policies = resources(spoilt, "AWS::IAM::Policy")
-    (policy,) = (each for name, each in policies.items() if name.startswith("WatchtowerTaskRole"))
-    for said in policy["Properties"]["PolicyDocument"]["Statement"]:
-        said.update(change)
-
-    assert of_pool(watchtower.allowed(spoilt, "WatchtowerTaskRole")) != MAY
 
 
 ADMIN = "/prometheus/api/v1/admin/tsdb/delete_series"
@@ -495,33 +439,25 @@ def test_ecs_exec_is_off_unless_chosen_and_then_only_grafanas_files_are_its_own(
     https: Templates, everything: Templates, deployment: Callable[..., Templates]
 ) -> None:
     by_tunnel = deployment(monitoring="prometheus", exec="on").monitoring
-    more = watchtower.allowed(everything.monitoring, "WatchtowerTaskRole") - watchtower.allowed(
-        https.monitoring, "WatchtowerTaskRole"
-    )
+    with_it, without = (granted(each.monitoring)["WatchtowerTaskRole"] for each in (everything, https))
 
     assert not service(https.monitoring)["EnableExecuteCommand"]
     assert service(everything.monitoring)["EnableExecuteCommand"]
     assert watchtower.too_free(everything.monitoring, shell=True) == []
     assert watchtower.too_free(everything.monitoring) == ["grafana's files"]
-    assert {each.action.partition(":")[0] for each in more} == {"ssmmessages", "logs", "aps"}
+    assert {each.action.partition(":")[0] for each in with_it - without} == {"ssmmessages", "logs", "aps"}
     assert "aws ssm start-session --target ecs:" in text(by_tunnel["Outputs"]["HowToReachGrafana"]["Value"])
 
 
 def test_a_copy_of_the_samples_goes_to_a_workspace_only_if_chosen(https: Templates, everything: Templates) -> None:
     workspaces = resources(everything.monitoring, "AWS::APS::Workspace")
     told = watchtower.environment(watchtower.containers(everything.monitoring)["init"])
-    written = [
-        each
-        for each in watchtower.allowed(everything.monitoring, "WatchtowerTaskRole")
-        if each.action.startswith("aps:")
-    ]
 
     assert not resources(https.monitoring, "AWS::APS::Workspace")
     assert len(workspaces) == 1
     assert re.fullmatch(
         r"<WatchtowerCopyWorkspace\w+\.PrometheusEndpoint>api/v1/remote_write", told["REMOTE_WRITE_URL"]
     )
-    assert written == [Said("aps:RemoteWrite", "<WatchtowerCopyWorkspace.Arn>")]
 
 
 def test_a_deployment_can_return_to_cloudwatch_while_prometheus_still_imports(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from tests.infrastructure.template import Template, as_list, only, references, resources, text
+from tests.infrastructure.template import Template, only, references, resources, text
 
 ELB = "AWS::ElasticLoadBalancingV2::"
 NOT_ROOT = {"prometheus": "65534", "snapshot": "65534", "grafana": "472"}
@@ -267,48 +267,6 @@ def _denies_clear(system: Mapping[str, Any]) -> bool:
 
 def _allows_none(system: Mapping[str, Any]) -> bool:
     return all(each["Effect"] != "Allow" for each in system.get("FileSystemPolicy", {}).get("Statement", ()))
-
-
-class Said(NamedTuple):
-    """One action that a role may do, to what, and where that is limited, on which condition."""
-
-    action: str
-    resource: str
-    condition: str = ""
-
-
-def allowed(template: Template, prefix: str) -> set[Said]:
-    """What the role may do whose logical id begins so; a hash in a name is left out."""
-    (role,) = (name for name in resources(template, "AWS::IAM::Role") if name.startswith(prefix))
-    return {
-        Said(action, _unhashed(text(resource)), _unhashed(_condition(statement)))
-        for policy in resources(template, "AWS::IAM::Policy").values()
-        if {"Ref": role} in policy["Properties"]["Roles"]
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        for action in as_list(statement["Action"])
-        for resource in as_list(statement["Resource"])
-    }
-
-
-def _condition(statement: Mapping[str, Any]) -> str:
-    return " ".join(
-        f"{key} {text(value)}" for each in statement.get("Condition", {}).values() for key, value in each.items()
-    )
-
-
-def _unhashed(arn: str) -> str:
-    return re.sub(r"[0-9a-f]{64}(?=\.sh$)", "HASH", re.sub(r"(?<=[a-z])[0-9A-F]{8}(?=[.>])", "", arn))
-
-
-def trusting(template: Template) -> list[str]:
-    """Roles of tasks that another account's tasks could be given."""
-    ours = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    return [
-        name
-        for name, role in resources(template, "AWS::IAM::Role").items()
-        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        if statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"} and statement.get("Condition") != ours
-    ]
 
 
 def answer(template: Template, port: int, method: str, path: str) -> list[str]:
