@@ -28,14 +28,15 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Lambda's own Python has them, and they are 31 MB of every cold start.
 RUNTIME := botocore urllib3
 
-lock: ## Resolve pyproject.toml anew into both lock files
+lock: ## Resolve pyproject.toml anew into both lock files, and checkov into its own
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url $(RUNTIME:%=--no-emit-package %) -o layers/dependencies/requirements.lock --python-version 3.11
 	uv pip compile pyproject.toml --quiet --group dev --universal --generate-hashes --no-emit-index-url -o requirements.lock --python-version 3.11
+	uv pip compile tests/infrastructure/checkov/requirements.in --quiet --universal --generate-hashes --no-emit-index-url -o tests/infrastructure/checkov/requirements.lock --python-version 3.11
 
 check: .venv/ready ## Format, lint, types, import rules
 	@ruff format --check --quiet . && ruff check --quiet . && mypy && mkdir -p .run && lint-imports --cache-dir .run/imports > .run/imports.log || { cat .run/imports.log; exit 1; }
 
-test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool,browser,busybox leaves these out
+test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool,browser,busybox,checkov leaves these out
 	@python -m pytest -n 2 --dist loadgroup --ignore tests/e2e
 	@python -m pytest tests/e2e
 

@@ -118,10 +118,6 @@ class Database(Construct):
 
     def _accept(self) -> None:
         accept(
-            self.cluster,
-            {"AwsSolutions-RDS11": "The port is no secret: the subnets are isolated, only functions come in."},
-        )
-        accept(
             self.cluster.node.find_child("Writer"),
             {
                 "CKV_AWS_118": "Samples of the operating system would go to a log that AWS keeps for ever; what alarms "

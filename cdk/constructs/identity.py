@@ -77,8 +77,7 @@ class Identity(Construct):
             pool,
             {
                 "AwsSolutions-COG2": "A second factor is each user's choice, because scripts fetch tokens by password.",
-                "AwsSolutions-COG3": "Threat protection is billed per user, and nobody can sign up by themselves.",
-                "AwsSolutions-COG8": "The Plus plan is threat protection; see COG3.",
+                "AwsSolutions-COG8": "The Plus plan is threat protection: billed by user, where nobody can sign up.",
             },
         )
         return pool

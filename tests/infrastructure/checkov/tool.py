@@ -35,9 +35,9 @@ def look(folder: Path) -> Report:
     Raises:
         LocalStackError: It cannot be had here, or cannot read a template.
     """
-    command = [_python(), "-m", "checkov.main", "--directory", folder, "--framework", "cloudformation"]
-    options = ["--skip-download", "--compact", "--output", "json"]
-    looked = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    options = ["--framework", "cloudformation", "--skip-download", "--compact", "--output", "json"]
+    command: list[str | Path] = [_python(), "-m", "checkov.main", "--directory", folder, *options]
+    looked = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         said = json.loads(looked.stdout)
         results, errors = said["results"], said["summary"]["parsing_errors"]
