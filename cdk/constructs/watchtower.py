@@ -58,7 +58,9 @@ class Watchtower(Construct):
         self.addresses = Addresses(door.url, door.url) if door else FORWARDED
         self.password = self._password()
         self._task = self._prepared_task(scraped, identity)
-        self._cluster = ecs.Cluster(self, "Cluster", vpc=self._network.vpc)
+        # Said, as the account's own default may be otherwise, and its log has no end.
+        insights = ecs.ContainerInsights.DISABLED
+        self._cluster = ecs.Cluster(self, "Cluster", vpc=self._network.vpc, container_insights_v2=insights)
         accept(
             self._cluster,
             dict.fromkeys(

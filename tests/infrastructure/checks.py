@@ -206,36 +206,6 @@ def leaning_on_the_deleted(template: Template) -> list[str]:
     )
 
 
-def not_encrypted(template: Template) -> list[str]:
-    """Storage, topics and buckets in the clear, or reachable so."""
-    findings = []
-    for name, r in template["Resources"].items():
-        given = r.get("Properties", {})
-        if r["Type"] == "AWS::RDS::DBCluster" and given.get("StorageEncrypted") is not True:
-            findings.append(name)
-        if r["Type"] == "AWS::EFS::FileSystem" and given.get("Encrypted") is not True:
-            findings.append(name)
-        if r["Type"] == "AWS::SNS::Topic" and "KmsMasterKeyId" not in given:
-            findings.append(name)
-        if r["Type"] == "AWS::S3::Bucket" and not ("BucketEncryption" in given and name in _tls_only(template)):
-            findings.append(name)
-        if r["Type"] == "AWS::RDS::DBClusterParameterGroup" and given["Parameters"].get("rds.force_ssl") != "1":
-            findings.append(name)
-    return findings
-
-
-def _tls_only(template: Template) -> set[str]:
-    return {
-        name
-        for policy in resources(template, "AWS::S3::BucketPolicy").values()
-        if any(
-            s["Effect"] == "Deny" and s.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
-            for s in policy["Properties"]["PolicyDocument"]["Statement"]
-        )
-        for name in references(policy["Properties"]["Bucket"])
-    }
-
-
 def routes(template: Template) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
     """By method and path: the kind of authorization, and the scopes it asks for."""
     parts = {name: r["Properties"] for name, r in resources(template, "AWS::ApiGateway::Resource").items()}

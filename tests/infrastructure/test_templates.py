@@ -7,6 +7,7 @@ import pytest
 
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, only, resources, starting, text
+from tests.infrastructure.test_watchtower import EVERYTHING
 
 FROZEN = {
     "DatabaseCluster5B53A178": "AWS::RDS::DBCluster",
@@ -15,14 +16,43 @@ FROZEN = {
     "FailedBatchesBucketD51F47E2": "AWS::S3::Bucket",
     "IdentityPool9E5AED46": "AWS::Cognito::UserPool",
     "SnapshotBucket0C603D6F": "AWS::S3::Bucket",
+    # In place of these there would be another cluster, or none:
+    "DatabaseClusterSubnets5540150D": "AWS::RDS::DBSubnetGroup",
+    "DatabaseGroupFDC7ECA8": "AWS::EC2::SecurityGroup",
+    "DatabaseParametersB8AC9B07": "AWS::RDS::DBClusterParameterGroup",
+    "NetworkVpc7FB7348F": "AWS::EC2::VPC",
+    "NetworkVpcIsolatedSubnet1Subnet0400477E": "AWS::EC2::Subnet",
+    "NetworkVpcIsolatedSubnet2SubnetF65B365A": "AWS::EC2::Subnet",
+    "NetworkClientsD2C4FBFD": "AWS::EC2::SecurityGroup",
+    # And these are known to people's and machines' programs:
+    "IdentityPoolDomain8A19A96F": "AWS::Cognito::UserPoolDomain",
+    "IdentityPoolScraper93C5D28A": "AWS::Cognito::UserPoolClient",
+    "IdentityPoolWebCD876810": "AWS::Cognito::UserPoolClient",
 }
-"""Another logical id is another resource: the data would stay behind in an orphan."""
+"""Another logical id is another resource: the data would stay behind in an orphan, and who knew the old one be lost."""
+
+FROZEN_SERVICE = {
+    "ApiRest4DEC74FE": "AWS::ApiGateway::RestApi",
+    "CallLog21B43A2B": "AWS::Logs::LogGroup",
+}
+"""The API's address, and the log that redrive reads again."""
 
 FROZEN_WATCHTOWER = {
     "WatchtowerHistoryFiles2400ACEC": "AWS::EFS::FileSystem",
+    "WatchtowerHistoryFilesAccess4019DC82": "AWS::EFS::AccessPoint",
     "WatchtowerPassword333778F8": "AWS::SecretsManager::Secret",
 }
 """The same of the strategies with a Prometheus, in the monitoring stack."""
+
+FROZEN_COPY = {"WatchtowerCopyWorkspaceAB127827": "AWS::APS::Workspace"}
+"""The same with remote_write=managed."""
+
+KINDS = {
+    "data": {*FROZEN.values()},
+    "service": {"AWS::ApiGateway::RestApi"} | checks.STATEFUL,
+    "monitoring": {"AWS::EFS::AccessPoint"} | checks.STATEFUL,
+}
+"""Types of which a template has no other resources than these."""
 
 PERMISSION = {
     "Type": "AWS::Lambda::Permission",
@@ -186,16 +216,53 @@ def test_a_fixed_name_would_be_found(aws: Templates, type_: str, key: str) -> No
     assert len(checks.fixed_names(spoilt)) == 1
 
 
-def stateful(template: Template) -> dict[str, str]:
-    return {name: r["Type"] for name, r in template["Resources"].items() if r["Type"] in checks.STATEFUL}
+def frozen(strategy: str) -> dict[str, dict[str, str]]:
+    return {
+        "data": FROZEN,
+        "service": FROZEN_SERVICE,
+        "monitoring": {} if strategy == "cloudwatch" else FROZEN_WATCHTOWER,
+    }
 
 
-def test_what_is_stateful_is_kept_under_the_name_it_has(each: Templates, strategy: str) -> None:
-    assert stateful(each.data) == FROZEN
-    assert stateful(each.service) == {}
-    assert stateful(each.monitoring) == ({} if strategy == "cloudwatch" else FROZEN_WATCHTOWER)
+def moved(templates: Templates, wanted: dict[str, dict[str, str]]) -> set[str]:
+    """What is gone from where it was, and what of its kinds is there by another name."""
+    return {
+        name
+        for part, names in wanted.items()
+        for found in [{name: r["Type"] for name, r in getattr(templates, part)["Resources"].items()}]
+        for name in {name for name, type_ in found.items() if type_ in KINDS[part]} ^ names.keys()
+        if found.get(name) != names.get(name)
+    }
+
+
+def test_what_is_stateful_or_known_to_others_is_kept_under_the_name_it_has(each: Templates, strategy: str) -> None:
+    assert moved(each, frozen(strategy)) == set()
     assert [checks.not_retained(template) for template in each.all] == [[], [], []]
     assert starting(each.service, "AWS::Logs::LogGroup", "CallLog")["DeletionPolicy"] == "Retain"
+
+
+def test_so_is_a_managed_copy_of_the_history(deployment: Callable[..., Templates]) -> None:
+    wanted = frozen("hybrid") | {"monitoring": FROZEN_WATCHTOWER | FROZEN_COPY}
+
+    assert moved(deployment(**EVERYTHING), wanted) == set()
+
+
+@pytest.mark.parametrize("name", [*FROZEN, *FROZEN_SERVICE, *FROZEN_WATCHTOWER])
+def test_another_name_of_it_would_be_found(deployment: Callable[..., Templates], name: str) -> None:
+    spoilt = deployment(monitoring="hybrid").planted()
+    for template in spoilt.all:
+        if name in template["Resources"]:
+            template["Resources"]["Renamed"] = template["Resources"].pop(name)
+
+    assert name in moved(spoilt, frozen("hybrid"))
+
+
+def test_another_of_a_kind_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted()
+    spoilt.service["Resources"]["Second"] = {"Type": "AWS::S3::Bucket"}
+    spoilt.data["Resources"]["Third"] = {"Type": "AWS::Cognito::UserPoolClient"}
+
+    assert moved(spoilt, frozen("cloudwatch")) == {"Second", "Third"}
 
 
 def test_a_bucket_that_is_deleted_would_be_found(aws: Templates) -> None:
@@ -215,29 +282,6 @@ def test_a_network_deleted_under_its_database_would_be_found(aws: Templates) -> 
         vpc["DeletionPolicy"] = "Delete"
 
     assert len(checks.leaning_on_the_deleted(spoilt)) > 1
-
-
-def test_everything_at_rest_and_on_the_way_is_encrypted(each: Templates) -> None:
-    assert [checks.not_encrypted(template) for template in each.all] == [[], [], []]
-
-
-def test_a_history_in_the_clear_would_be_found(deployment: Callable[..., Templates]) -> None:
-    spoilt = deployment(monitoring="hybrid").planted().monitoring
-    only(spoilt, "AWS::EFS::FileSystem")["Properties"]["Encrypted"] = False
-
-    assert checks.not_encrypted(spoilt) == ["WatchtowerHistoryFiles2400ACEC"]
-
-
-def test_storage_in_the_clear_would_be_found(aws: Templates) -> None:
-    spoilt = aws.planted()
-    only(spoilt.data, "AWS::RDS::DBCluster")["Properties"]["StorageEncrypted"] = False
-    only(spoilt.data, "AWS::RDS::DBClusterParameterGroup")["Properties"]["Parameters"]["rds.force_ssl"] = "0"
-    del only(spoilt.monitoring, "AWS::SNS::Topic")["Properties"]["KmsMasterKeyId"]
-    del spoilt.data["Resources"]["SnapshotBucketPolicy31628E55"]
-
-    found = [name for template in spoilt.all for name in checks.not_encrypted(template)]
-
-    assert len(found) == 4
 
 
 def test_the_database_pauses_and_keeps_its_data(each: Templates) -> None:
@@ -271,6 +315,22 @@ def test_roles_are_made_before_the_schema_and_both_after_the_writer(each: Templa
     assert len(migrate["Properties"]["Fingerprint"]) == 64
 
 
+def unguarded_people(template: Template) -> list[str]:
+    """User pools that one call would delete, with everybody in them."""
+    pools = resources(template, "AWS::Cognito::UserPool")
+    return [name for name, pool in pools.items() if pool["Properties"].get("DeletionProtection") != "ACTIVE"]
+
+
+@pytest.mark.parametrize("protection", [{"DeletionProtection": "INACTIVE"}, {}])
+def test_a_user_pool_that_one_call_would_delete_would_be_found(aws: Templates, protection: dict[str, str]) -> None:
+    spoilt = aws.planted().data
+    pool = only(spoilt, "AWS::Cognito::UserPool")["Properties"]
+    del pool["DeletionProtection"]
+    pool |= protection
+
+    assert unguarded_people(spoilt) == ["IdentityPool9E5AED46"]
+
+
 def test_the_user_pool_lets_nobody_in_by_themselves(each: Templates) -> None:
     pool = only(each.data, "AWS::Cognito::UserPool")["Properties"]
     web = starting(each.data, "AWS::Cognito::UserPoolClient", "IdentityPoolWeb")["Properties"]
@@ -279,6 +339,7 @@ def test_the_user_pool_lets_nobody_in_by_themselves(each: Templates) -> None:
         group["Properties"]["GroupName"] for group in resources(each.data, "AWS::Cognito::UserPoolGroup").values()
     }
 
+    assert unguarded_people(each.data) == []
     assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"]
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] >= 12
     assert groups == {"user", "power_user", "admin"}
