@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from tests.doors import name, routes
-from tests.functions.conftest import Answer, Context, bucket, enter, gateway_event  # noqa: F401  # pytest looks here
+from tests.functions.conftest import (  # pytest looks for fixtures here
+    Answer,
+    Context,
+    bucket,  # noqa: F401
+    call,  # noqa: F401
+    enter,  # noqa: F401
+    gateway_event,
+    printed,  # noqa: F401
+)
 from tests.lab import Lab
 from tests.things import Asked, Things
 
