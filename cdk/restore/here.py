@@ -46,7 +46,7 @@ def drill(port: int, database: str = postgres.DATABASE) -> Drill:
                 "restore": restored - dumped,
                 "comparison": time.monotonic() - restored,
             }
-    return Drill(copy, moment, 0, took_s, found, judge(wanted, wanted, found))
+    return Drill(copy, moment, None, took_s, found, judge(wanted, wanted, found))
 
 
 def _run(program: str, port: int, database: str, *options: str) -> None:

@@ -15,12 +15,13 @@ class Drill:
         copy: The name of what was restored, which is gone by now.
         moment: What it was restored to.
         lost_s: How long before the drill the latest moment was that could be had: what a loss would have cost (RPO).
+            None for a dump, which is as old as it is.
         took_s: From the order to restore until the copy answered and was judged (RTO), in parts by name.
     """
 
     copy: str
     moment: datetime
-    lost_s: float
+    lost_s: float | None
     took_s: dict[str, float]
     restored: Measured
     verdict: Verdict
@@ -34,12 +35,18 @@ class Drill:
             f"restored {self.copy} to {self.moment:%Y-%m-%d %H:%M:%S} UTC",
             f"revision {self.restored.revision}, {len(self.restored.tables)} tables, {rows} rows",
             f"last write {self.restored.last_write_at or 'never'}, overlapping occupancies: {self.restored.overlaps}",
-            f"RPO {self.lost_s:.0f} s: the latest moment that could have been restored",
+            self._rpo,
             f"RTO {sum(self.took_s.values()):.0f} s: {parts}",
         ]
         if self.verdict.moving:
             said.append(f"written to meanwhile, so only counted: {', '.join(self.verdict.moving)}")
         return [*said, *(f"fault: {fault}" for fault in self.verdict.faults), self._last]
+
+    @property
+    def _rpo(self) -> str:
+        if self.lost_s is None:
+            return "RPO: the age of the dump"
+        return f"RPO {self.lost_s:.0f} s: the latest moment that could have been restored"
 
     @property
     def _last(self) -> str:

@@ -375,3 +375,16 @@ def test_every_output_that_the_readme_names_is_there(each: Templates) -> None:
     } <= named
     folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate", "Lifecycle", "Redrive", "Roi")
     assert {f"{folder}FunctionName" for folder in folders} <= named
+
+
+def test_a_drill_finds_the_one_database_and_its_one_secret(each: Templates) -> None:
+    assert only(each.data, "AWS::RDS::DBCluster")
+    assert only(each.data, "AWS::SecretsManager::Secret")
+
+
+def test_a_second_secret_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted()
+    spoilt.data["Resources"]["Planted"] = only(spoilt.data, "AWS::SecretsManager::Secret")
+
+    with pytest.raises(ValueError, match="too many"):
+        only(spoilt.data, "AWS::SecretsManager::Secret")

@@ -194,6 +194,7 @@ def test_the_cluster_is_restored_beside_itself_compared_and_deleted(account: Acc
     assert len(order["VpcSecurityGroupIds"]) == 1
     assert order["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0, "MaxCapacity": 4}
     assert (order["DeletionProtection"], order["Tags"]) == (False, [aws.TAG])
+    assert done.lines[3].startswith("RPO ")
     assert done.lines[-1].startswith("the drill passed: ")
     assert account.names() == ["lab-data", "lab-writer"]
 

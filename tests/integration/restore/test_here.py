@@ -46,6 +46,7 @@ def test_what_was_dumped_can_be_had_back(busy: Lab, server_port: int, database: 
     assert {"occupancies", "vehicles", "history", "metrics", "alembic_version"} <= {*done.verdict.exact}
     assert done.restored.tables["occupancies"].rows == 2
     assert done.restored.last_write_at == busy.sql("select max(at) from history")
+    assert "RPO: the age of the dump" in done.lines
     assert done.lines[-1] == f"the drill passed: {len(done.verdict.exact)} tables are the same to the row"
     assert copies.databases(server_port) == before
 
