@@ -1,13 +1,16 @@
 """The gateway: what it admits, and what it answers by itself."""
 
 import json
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from cdk.constructs.api import PROBLEMS
 from cdk.routes import ROUTES, Admission
 from tests.infrastructure import checks
-from tests.infrastructure.template import Template, Templates, only, resources, starting
+from tests.infrastructure.template import Template, Templates, only, resources, starting, text
 
 PUBLIC = {("GET", path) for path in ("/health/live", "/health/ready", "/openapi.json", "/docs")}
 SCRAPED = ("GET", "/metrics/prometheus")
@@ -87,21 +90,93 @@ def test_a_refusal_has_its_status_and_code(type_: str, status: int, code: str) -
     assert (PROBLEMS[type_].status, PROBLEMS[type_].code) == (status, code)
 
 
+LOGGED = {
+    "requestId": "$context.requestId",
+    "ip": "$context.identity.sourceIp",
+    "sub": "$context.authorizer.claims.sub",
+    "requestTime": "$context.requestTime",
+    "httpMethod": "$context.httpMethod",
+    "resourcePath": "$context.resourcePath",
+    "protocol": "$context.protocol",
+    "status": "$context.status",
+    "responseType": "$context.error.responseType",
+    "responseLength": "$context.responseLength",
+    "responseLatency": "$context.responseLatency",
+    "integrationStatus": "$context.integrationStatus",
+    "integrationLatency": "$context.integrationLatency",
+    "wafStatus": "$context.waf.status",
+    "wafResponseCode": "$context.wafResponseCode",
+}
+"""Who is a `sub` and an address; no user name, no e-mail address, and no path with what somebody asked for."""
+
+
+def carelessly_staged(template: Template) -> list[str]:
+    """What the stage admits too much of, or says too much or too little of."""
+    stage = only(template, "AWS::ApiGateway::Stage")["Properties"]
+    settings = stage["MethodSettings"]
+    wanted = {
+        "name": stage["StageName"] == "prod",
+        "traces": stage.get("TracingEnabled") is True,
+        "everything": [(each["HttpMethod"], each["ResourcePath"]) for each in settings] == [("*", "/*")],
+        "rate": [each.get("ThrottlingRateLimit") for each in settings] == [100],
+        "burst": [each.get("ThrottlingBurstLimit") for each in settings] == [200],
+        "bodies": [each.get("DataTraceEnabled") for each in settings] == [False],
+        "faults": [each.get("LoggingLevel") for each in settings] == ["ERROR"],
+        "log": json.loads(stage.get("AccessLogSetting", {}).get("Format", "{}")) == LOGGED,
+    }
+    return [name for name, held in wanted.items() if not held]
+
+
 def test_requests_are_traced_throttled_and_logged_without_names(each: Templates) -> None:
-    stage = only(each.service, "AWS::ApiGateway::Stage")["Properties"]
-    (settings,) = stage["MethodSettings"]
-
-    assert stage["StageName"] == "prod"
-    assert stage["TracingEnabled"]
-    assert settings["ThrottlingRateLimit"] == 100
-    assert not settings["DataTraceEnabled"]
-    assert "identity.user" not in stage["AccessLogSetting"]["Format"].replace("identity.userAgent", "")
+    assert carelessly_staged(each.service) == []
 
 
-def test_a_function_is_permitted_once_however_many_methods_it_has(each: Templates) -> None:
-    given = [
-        permission["Properties"]["FunctionName"]["Fn::GetAtt"][0]
-        for permission in resources(each.service, "AWS::Lambda::Permission").values()
+def log(stage: dict[str, Any], **fields: str) -> None:
+    told = {name: value for name, value in (LOGGED | fields).items() if value}
+    stage["AccessLogSetting"]["Format"] = json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda stage: stage.update(StageName="test"), "name"),
+        (lambda stage: stage.pop("TracingEnabled"), "traces"),
+        (lambda stage: stage["MethodSettings"][0].update(HttpMethod="GET"), "everything"),
+        (lambda stage: stage["MethodSettings"][0].update(ThrottlingRateLimit=10_000), "rate"),
+        (lambda stage: stage["MethodSettings"][0].pop("ThrottlingBurstLimit"), "burst"),
+        (lambda stage: stage["MethodSettings"][0].update(ThrottlingBurstLimit=5_000), "burst"),
+        (lambda stage: stage["MethodSettings"][0].update(DataTraceEnabled=True), "bodies"),
+        (lambda stage: stage["MethodSettings"][0].update(LoggingLevel="INFO"), "faults"),
+        (lambda stage: stage.pop("AccessLogSetting"), "log"),
+        (lambda stage: log(stage, email="$context.authorizer.claims.email"), "log"),
+        (lambda stage: log(stage, user="$context.identity.user"), "log"),
+        (lambda stage: log(stage, resourcePath="$context.path"), "log"),
+        (lambda stage: log(stage, integrationLatency=""), "log"),
+        (lambda stage: log(stage, wafResponseCode=""), "log"),
+    ],
+)
+def test_a_careless_stage_would_be_found(aws: Templates, spoil: Callable[[dict[str, Any]], object], found: str) -> None:
+    spoilt = aws.planted().service
+    spoil(only(spoilt, "AWS::ApiGateway::Stage")["Properties"])
+
+    assert carelessly_staged(spoilt) == [found]
+
+
+def not_proxied(template: Template) -> list[str]:
+    """Methods that hand a function something else than the whole request."""
+    return [
+        name
+        for name, method in resources(template, "AWS::ApiGateway::Method").items()
+        for given in [method["Properties"]["Integration"]]
+        if (given["Type"], given["IntegrationHttpMethod"]) != ("AWS_PROXY", "POST")
+        or not re.search(r"functions/<\w+Function\w{8}\.Arn>/invocations$", text(given["Uri"]))
     ]
 
-    assert len(given) == len(set(given))
+
+def test_every_method_hands_its_function_the_whole_request(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    method = starting(spoilt, "AWS::ApiGateway::Method", "ApiRestmeGET")["Properties"]
+    method["Integration"]["Type"] = "AWS"
+
+    assert not_proxied(aws.service) == []
+    assert [name.startswith("ApiRestmeGET") for name in not_proxied(spoilt)] == [True]

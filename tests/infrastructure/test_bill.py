@@ -380,6 +380,8 @@ def usd_of(type_: str, properties: dict[str, Any]) -> Decimal:
         ("AWS::KMS::Key", {}, "1.00"),
         ("AWS::SecretsManager::Secret", {}, "0.40"),
         ("AWS::Budgets::Budget", {}, "0"),
+        ("AWS::WAFv2::WebACL", {}, "5.11"),  # with a request looked at for each of 100,000 and of the scrapes
+        ("AWS::WAFv2::WebACLAssociation", {}, "0"),
         ("AWS::Logs::MetricFilter", {}, "0"),
         ("AWS::Logs::QueryDefinition", {}, "0"),
     ],
@@ -391,6 +393,51 @@ def test_a_month_costs_what_the_list_says(type_: str, properties: dict[str, Any]
 def test_throughput_that_is_paid_by_the_byte_is_named() -> None:
     with pytest.raises(UnpricedError, match=r"elastic throughput.*AWS::EFS::FileSystem It"):
         usd_of("AWS::EFS::FileSystem", {"ThroughputMode": "elastic"})
+
+
+def acl_of(*statements: dict[str, Any], **more: Any) -> dict[str, Any]:
+    rules = [{"Name": "Planted", "Statement": each, "Action": {"Block": {}}} for each in statements]
+    return {"Rules": rules} | more
+
+
+def group(name: str, vendor: str = "AWS") -> dict[str, Any]:
+    return {"ManagedRuleGroupStatement": {"VendorName": vendor, "Name": name}}
+
+
+COMMON_RULES = group("AWSManagedRulesCommonRuleSet")
+BY_ADDRESS: dict[str, Any] = {"RateBasedStatement": {"AggregateKeyType": "IP", "Limit": 100}}
+
+
+def test_a_web_acl_costs_a_dollar_a_rule_besides() -> None:
+    assert usd_of("AWS::WAFv2::WebACL", acl_of(COMMON_RULES, BY_ADDRESS)) == Decimal("7.11")
+
+
+@pytest.mark.parametrize(
+    ("acl", "why"),
+    [
+        (acl_of(group("AWSManagedRulesBotControlRuleSet")), "the rule Planted"),
+        (acl_of(group("AWSManagedRulesCommonRuleSet", vendor="Somebody")), "the rule Planted"),
+        (acl_of({"GeoMatchStatement": {}}), "the rule Planted"),
+        ({"Rules": [{"Name": "Puzzle", "Statement": BY_ADDRESS, "Action": {"Captcha": {}}}]}, "the rule Puzzle"),
+        (acl_of(*[COMMON_RULES] * 3), "2100 capacity units"),
+        (acl_of(COMMON_RULES, AssociationConfig={"RequestBody": {}}), "bodies beyond"),
+    ],
+)
+def test_a_web_acl_with_a_price_of_its_own_is_named(acl: dict[str, Any], why: str) -> None:
+    with pytest.raises(UnpricedError, match=f"{why}.*AWS::WAFv2::WebACL It"):
+        usd_of("AWS::WAFv2::WebACL", acl)
+
+
+def test_a_web_acl_is_the_applications_and_only_scrapes_are_the_monitorings(
+    deployment: Callable[..., Templates],
+) -> None:
+    with_it, without = (
+        bill(stacks(deployment(monitoring="hybrid", **more)), DAY_TO_DAY, Strategy.HYBRID)
+        for more in ({}, {"waf": "off"})
+    )
+
+    assert with_it.of(Group.APPLICATION) - without.of(Group.APPLICATION) == Decimal("10.06")
+    assert with_it.of(Group.MONITORING) - without.of(Group.MONITORING) == Decimal("0.05")
 
 
 def looking_at(*entries: dict[str, Any]) -> dict[str, Any]:

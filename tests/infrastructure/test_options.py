@@ -19,6 +19,7 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
     assert options.tracing is Tracing.XRAY
     assert options.reserved_concurrency is None
     assert options.access_logs
+    assert (options.waf, options.waf_rate_limit) == (True, 6000)
     assert (options.load_balancer, options.shell, options.remote_write) == (False, False, RemoteWrite.OFF)
 
 
@@ -65,6 +66,10 @@ def test_saying_who_may_come_by_no_load_balancer_is_refused() -> None:
         ("monitoring_cidr", "::/0", "::/0"),
         ("remote_write", "thanos", "one of off, managed"),
         ("exec", "perhaps", "perhaps"),
+        ("waf", "perhaps", "perhaps"),
+        ("waf_rate_limit", "9", "10 to 2,000,000,000"),
+        ("waf_rate_limit", "2000000001", "10 to 2,000,000,000"),
+        ("waf_rate_limit", "many", "many"),
     ],
 )
 def test_a_wrong_choice_is_refused_with_what_would_do(key: str, value: str, said: str) -> None:
@@ -72,6 +77,11 @@ def test_a_wrong_choice_is_refused_with_what_would_do(key: str, value: str, said
         Options.from_context({key: value})
 
     assert said in str(refusal.value)
+
+
+def test_a_limit_for_a_web_acl_that_is_not_there_is_refused() -> None:
+    with pytest.raises(WrongOptionError, match="waf=off"):
+        Options.from_context({"waf": "off", "waf_rate_limit": "500"})
 
 
 def test_a_wrong_strategy_stops_the_synth(layers: Path, tmp_path: Path) -> None:
