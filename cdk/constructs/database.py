@@ -110,6 +110,8 @@ class Database(Construct):
             parameters={
                 "rds.force_ssl": "1",
                 "ssl_min_protocol_version": "TLSv1.2",
+                # An error's details quote the values that it is about.
+                "log_error_verbosity": "terse",
                 # A frozen Lambda's connection would keep the cluster from pausing.
                 "idle_session_timeout": "60000",
                 "idle_in_transaction_session_timeout": "60000",

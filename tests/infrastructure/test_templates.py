@@ -300,6 +300,7 @@ def test_the_database_pauses_and_keeps_its_data(each: Templates) -> None:
     assert cluster["BackupRetentionPeriod"] >= 7
     assert cluster["DatabaseName"] == "dyno"
     assert int(parameters["idle_session_timeout"]) <= 60_000
+    assert parameters["log_error_verbosity"] == "terse"
 
 
 def test_roles_are_made_before_the_schema_and_both_after_the_writer(each: Templates) -> None:
