@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from dyno.database import autocommit
 from dyno.errors import Unavailable
 from dyno.metrics.catalogue import BUCKET_BOUNDS_MS, bucket
 from tests.integration.metrics.pipeline import NOW, Kept, Pipeline, line, logged
@@ -229,25 +228,6 @@ def test_a_batch_that_breaks_leaves_nothing_behind(pipeline: Pipeline) -> None:
     pipeline.run("alter table dead_letters drop constraint full_up")
     pipeline.check_counts(finished=0, poison=0)
     assert pipeline.value("select count(*) from users") == 0
-
-
-@pytest.mark.parametrize(
-    ("role", "sql"),
-    [
-        ("dyno_ingest", "select * from metrics"),
-        ("dyno_ingest", "insert into metrics_series values ('S', 'm', 'success', 1, 1, 1, 1)"),
-        ("dyno_ingest", "delete from dead_letters"),
-        ("dyno_ingest", "select create_metrics_partition('2031-01-01')"),
-        ("dyno_metrics", "select ingest('[]', '[]')"),
-        ("dyno_metrics", "delete from metrics"),
-        ("dyno_metrics", "select * from users"),
-        ("dyno_allocations", "select * from metrics"),
-        ("dyno_allocations", "select ingest('[]', '[]')"),
-    ],
-)
-def test_a_role_may_do_its_own_work_only(pipeline: Pipeline, role: str, sql: str) -> None:
-    with autocommit(pipeline.connect(role)) as connection, pytest.raises(DBAPIError, match="42501"):
-        connection.execute(text(sql))
 
 
 def test_metadata_arrives_as_it_was_said(pipeline: Pipeline) -> None:

@@ -26,18 +26,30 @@ REWORDED = (
     ),
     (
         "ingest",
-        """    from (select sub from jsonb_to_recordset(p_records) as r (sub text)
+        """  insert into users (sub)
+  select distinct sub
+    from (select sub from jsonb_to_recordset(p_records) as r (sub text)
           union all select sub from jsonb_to_recordset(p_observations) as o (sub text)) seen
    where sub is not null and not exists (select from users u where u.sub = seen.sub)
+   order by sub
+      on conflict (sub) do nothing;
 """,
-        """    from (select sub, event_id, created_at
-            from jsonb_to_recordset(p_records || p_observations)
-                 as r (sub text, event_id text, created_at timestamptz)
-           where sub is not null and not exists (select from users u where u.sub = r.sub)
-          offset 0) seen
-   -- Who is unknown though their call is known was erased since, and does not come back by a line that is read again.
-   where not exists (select from metrics m where m.event_id = seen.event_id and m.created_at = seen.created_at)
-     and not exists (select from observations o where o.event_id = seen.event_id)
+        """  if exists (select from (select sub from jsonb_to_recordset(p_records) as r (sub text)
+                          union all select sub from jsonb_to_recordset(p_observations) as o (sub text)) seen
+              where sub is not null and not exists (select from users u where u.sub = seen.sub)) then
+    -- Who is unknown though their call is known was erased since, and does not come back by a line that is read again.
+    insert into users (sub)
+    select distinct sub
+      from (select sub, event_id, created_at
+              from jsonb_to_recordset(p_records || p_observations)
+                   as r (sub text, event_id text, created_at timestamptz)
+             where sub is not null and not exists (select from users u where u.sub = r.sub)
+            offset 0) seen
+     where not exists (select from metrics m where m.event_id = seen.event_id and m.created_at = seen.created_at)
+       and not exists (select from observations o where o.event_id = seen.event_id)
+     order by sub
+        on conflict (sub) do nothing;
+  end if;
 """,
     ),
 )
