@@ -21,7 +21,11 @@ from cdk import layers
 from cdk.local import toolkit
 from cdk.stage import ROOT
 
-LOCKS = (ROOT / "requirements.lock", layers.LOCK)
+LOCKS = (
+    ROOT / "requirements.lock",
+    layers.LOCK,
+    ROOT / "tests" / "infrastructure" / "checkov" / "requirements.lock",
+)
 NPM_LOCK = ROOT / "cdk" / "local" / "package-lock.json"
 OSV = "https://api.osv.dev/v1/query"
 OSV_NAME, NPM_NAME = "osv.dev", "npm's registry"

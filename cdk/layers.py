@@ -6,6 +6,7 @@ needs the network, once per lock file.
 """
 
 import base64
+import fcntl
 import hashlib
 import os
 import re
@@ -68,7 +69,10 @@ def build(*, release: bool = False) -> BuiltLayers:
         if release:
             raise LayerError(f"{complaint} A release needs one; install it and have it on PATH as python{PYTHON}.")
         print(complaint, file=sys.stderr)
-    return BuiltLayers(_dependencies(compiler), _dyno(compiler))
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with (BUILT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever builds them at the same time
+        return BuiltLayers(_dependencies(compiler), _dyno(compiler))
 
 
 def find_compiler() -> list[str] | None:

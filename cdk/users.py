@@ -50,7 +50,7 @@ def dismiss(pool_id: str, email: str) -> str:
 def erasure(sub: str) -> str:
     """How an admin erases what the service has of somebody: the commands, the second with what the first one shows."""
     signed_in = '-H "Authorization: Bearer $TOKEN"'
-    find = f'curl {signed_in} "${{ApiUrl}}users?limit=500"   # user_id and version of {sub}'
+    find = f'curl {signed_in} "${{ApiUrl}}users?limit=500"   # user_id and version of {sub}; more by next_cursor'
     erase = f'curl -X DELETE {signed_in} -H "If-Match: \\"$VERSION\\"" "${{ApiUrl}}users/$USER_ID"'
     return f"{find}\n{erase}"
 

@@ -56,7 +56,9 @@ PROBLEMS = {
     "UNSUPPORTED_MEDIA_TYPE": Problem(
         415, "unsupported_media_type", "Unsupported media type", "Send application/json."
     ),
-    "WAF_FILTERED": Problem(403, "forbidden", "Forbidden", "The request was filtered."),
+    "WAF_FILTERED": Problem(
+        403, "request_filtered", "Request filtered", "The request looks like an attack; send it in other words."
+    ),
 }
 
 

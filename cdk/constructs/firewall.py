@@ -1,5 +1,6 @@
 """What looks at requests before the gateway does: AWS's rules against known attacks, and a rate for each address."""
 
+import json
 from collections.abc import Sequence
 
 from aws_cdk import aws_apigateway as apigateway
@@ -18,14 +19,27 @@ MANAGED = (
 """AWS's own groups, none with a price besides a rule's. Not the list of hosting providers: scrapers run there."""
 
 COUNTED = {COMMON: ("SizeRestrictions_BODY",)}
-"""Rules that only count: a body may be larger than 8 KB here, up to the gateway's 10 MB."""
+"""Rules that only count: a body may be larger than 8 KB here, and the functions say how large."""
+
+TOO_MANY = "TooMany"
+TOO_MANY_BODY = {
+    "type": "urn:dyno-agent:problem:too_many_requests",
+    "title": "Too many requests",
+    "status": 429,
+    "detail": "More requests come from this address than one may send; try again later.",
+    "code": "too_many_requests",
+    "correlation_id": None,
+    "errors": [],
+}
+RETRY_AFTER_S = 60
+"""An address is let in again when its last five minutes are quiet enough; AWS looks every ten seconds or so."""
 
 Acl = wafv2.CfnWebACL
 
 
 class Firewall(Construct):
     """
-    A web ACL in front of a stage; what it blocks is a 403 `forbidden`.
+    A web ACL in front of a stage: an attack is a 403 `request_filtered`, an address beyond its rate a 429.
 
     It logs to no bucket: metrics say what each rule did, the access log of which request.
 
@@ -41,6 +55,11 @@ class Firewall(Construct):
             scope="REGIONAL",
             default_action=Acl.DefaultActionProperty(allow=Acl.AllowActionProperty()),
             rules=_rules(rate_limit),
+            custom_response_bodies={
+                TOO_MANY: Acl.CustomResponseBodyProperty(
+                    content_type="APPLICATION_JSON", content=json.dumps(TOO_MANY_BODY)
+                )
+            },
             visibility_config=_seen("Requests"),
             data_protection_config=_without_tokens(),
         )
@@ -57,7 +76,15 @@ def _rules(rate_limit: int) -> Sequence[Acl.RuleProperty]:
                 aggregate_key_type="IP", limit=rate_limit, evaluation_window_sec=WINDOW_S
             )
         ),
-        action=Acl.RuleActionProperty(block=Acl.BlockActionProperty()),
+        action=Acl.RuleActionProperty(
+            block=Acl.BlockActionProperty(
+                custom_response=Acl.CustomResponseProperty(
+                    response_code=429,
+                    custom_response_body_key=TOO_MANY,
+                    response_headers=[Acl.CustomHTTPHeaderProperty(name="Retry-After", value=str(RETRY_AFTER_S))],
+                )
+            )
+        ),
         visibility_config=_seen("PerAddress"),
     )
     return [rate, *(_managed(group, priority) for priority, group in enumerate(MANAGED, start=1))]

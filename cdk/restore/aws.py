@@ -51,7 +51,7 @@ def drill(aws: Clients, deployment: str, say: Callable[[str], None] = print, pat
     before, moment, after = _bracket(ask, given)
     say(f"waiting until {moment:%H:%M:%S} UTC can be restored to")
     _wait_until_restorable(aws, source, moment, given)
-    copy = f"{source.name[:40]}-drill-{datetime.now(UTC):%Y%m%d%H%M%S}"
+    copy = f"{_prefix(source)}{datetime.now(UTC):%Y%m%d%H%M%S}"
     say(f"restoring {source.name} into {copy}; it is deleted at the end")
     began = time.monotonic()
     with _restored(aws, source, copy, moment, given) as arn:
@@ -184,6 +184,11 @@ def _described(aws: Clients, name: str) -> dict[str, Any]:
     return described
 
 
+def _prefix(source: Cluster) -> str:
+    """How the names of copies of a cluster begin; a name has at most 63 characters, and no two hyphens side by side."""
+    return f"{source.name[:40].rstrip('-')}-drill-"
+
+
 def _writer(copy: str) -> str:
     return f"{copy}-w"
 
@@ -192,5 +197,5 @@ def _say_leftovers(aws: Clients, source: Cluster, say: Callable[[str], None]) ->
     """Name what earlier drills left behind that were killed before they could delete it."""
     pages = aws.rds.get_paginator("describe_db_clusters").paginate()
     for each in (cluster for page in pages for cluster in page["DBClusters"]):
-        if each["DBClusterIdentifier"].startswith(f"{source.name[:40]}-drill-"):
+        if each["DBClusterIdentifier"].startswith(_prefix(source)):
             say(f"an earlier drill left {each['DBClusterIdentifier']}: delete its instance, then it")

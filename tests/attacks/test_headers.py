@@ -1,11 +1,11 @@
 """An answer's headers and a log's lines are ours, whatever id a request says it has."""
 
-import json
 import re
 
 import pytest
 
 from dyno import observability
+from dyno.observability import ScrubbedFormatter
 from functions.allocations import handler as door
 from tests.functions.conftest import Call, Caller, Printed
 
@@ -42,15 +42,22 @@ def test_an_id_that_nobody_looked_at_would_be_found(call: Call, monkeypatch: pyt
     assert echoed(call, "X-Correlation-Id", given) == given
 
 
+def forged(call: Call, printed: Printed) -> list[str]:
+    """Lines of the log that somebody else wrote, after a refusal that quotes what they sent."""
+    printed()
+    assert call(door, "GET", "/dynos", query={INJECTED["a line of their own"]: "1"}).status == 422
+    lines = printed().splitlines()
+    assert "forged" in "".join(lines)
+    return [line for line in lines if line.startswith('{"level":"ERROR"')]
+
+
 def test_a_line_of_the_log_is_one_line_whatever_it_quotes(call: Call, printed: Printed) -> None:
-    order = {
-        "vin": INJECTED["a line of their own"],
-        "test_type": "brake",
-        "start_date": "2199-01-04",
-        "days_to_complete": 1,
-    }
+    assert forged(call, printed) == []
 
-    call(door, "POST", "/allocations/auto", body=order)
 
-    lines = [json.loads(line) for line in printed().splitlines()]
-    assert "forged" not in [str(line.get("message")).lower() for line in lines]
+def test_a_log_that_quotes_it_as_it_came_would_be_found(
+    call: Call, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScrubbedFormatter, "serialize", lambda _, log: f"{log['message']} {log.get('detail')}")
+
+    assert forged(call, printed) != []

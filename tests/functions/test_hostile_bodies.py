@@ -10,7 +10,7 @@ from dyno.auth import Permission
 from dyno.http import Door, allow
 from dyno.settings import settings
 from functions.allocations import handler as door
-from tests.functions.conftest import Call, Caller, Context, Printed, claims, gateway_event
+from tests.functions.conftest import Answer, Call, Caller, Context, Printed, claims, gateway_event
 from tests.lab import MONDAY, Lab
 
 ORDER = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "start_date": str(MONDAY), "days_to_complete": 1}
@@ -63,6 +63,21 @@ def test_a_deep_body_is_a_422(call: Call, depth: int, opening: str, closing: str
     )
 
 
+def test_a_deep_body_is_given_up_on_and_not_read(call: Call) -> None:
+    assert "recursion limit" in nested(call).body["detail"]
+
+
+def test_by_a_reader_that_goes_on_it_would_be_read(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "from_json", lambda body, **_: json.loads(body))
+
+    assert nested(call).body["errors"][0]["field"] == "body.deep"
+
+
+def nested(call: Call) -> Answer:
+    """What is said of a body that is deep where no body of ours has anything."""
+    return call(door, "POST", PATH, body=json.dumps(ORDER)[:-1] + f', "deep": {"[" * 300}{"]" * 300}}}')
+
+
 def weight(call: Call, printed: Printed) -> tuple[int, int]:
     """Characters of the answer and of the log after a body of nothing but unknown fields."""
     printed()
@@ -97,6 +112,12 @@ def test_how_many_faults_there_were_is_said(call: Call) -> None:
 def test_no_answer_is_kept_or_guessed_at_by_whoever_passes_it_on(call: Call) -> None:
     for said in (call(door, "GET", "/dynos"), call(door, "GET", "/dynos", caller=Caller.NOBODY)):
         assert (said.headers["Cache-Control"], said.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+
+
+def test_without_the_headers_it_would_be_seen(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_ON_EVERY_ANSWER", {})
+
+    assert "Cache-Control" not in call(door, "GET", "/dynos").headers
 
 
 def opened(door: Door) -> int:

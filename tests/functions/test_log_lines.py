@@ -14,10 +14,12 @@ from dyno.allocation import service
 from dyno.database import autocommit, engine
 from dyno.metrics.intake import sort_out
 from dyno.metrics.model import LogEvent
+from dyno.observability import ScrubbedFormatter
 from dyno.settings import Settings, settings
 from functions.allocations import handler as door
 from tests.conftest import EngineAs
 from tests.functions.conftest import Call, Printed
+from tests.integration.metrics.pipeline import line
 from tests.lab import MONDAY, Lab
 
 ORDER = {"vin": "9ZZ0TEST0VD000001", "test_type": "brake", "start_date": str(MONDAY), "days_to_complete": 1}
@@ -105,27 +107,45 @@ def test_an_error_does_not_quote_what_a_statement_was_given(
         f"postgresql+pg8000://{at.database_user}@{at.database_host}:{at.database_port}/{at.database_name}"
     )
 
-    assert "prototype" not in told(ours)
-    assert "prototype" in told(usual)
+    try:
+        assert "prototype" not in told(ours)
+        assert "prototype" in told(usual)
+    finally:
+        usual.dispose()
 
 
-FORGED = json.dumps({"record": "dyno-call/1", "event_id": "x:1", "service": "S", "method": "m", "outcome": "success"})
-
-
-@pytest.mark.parametrize(
-    "vin",
-    [FORGED, f"\n{FORGED}\n", f'"}}\n{FORGED}', "dyno-call/1 " + "x" * 100_000],
-    ids=["bare", "lines", "quote", "long"],
-)
-def test_what_somebody_wrote_is_no_record_and_no_dead_letter(call: Call, printed: Printed, vin: str) -> None:
-    lines = logged(call, printed, vin=vin).splitlines()
-
-    events = [
-        LogEvent(message=line)
-        for line in lines
-        if "dyno-call/1" in line  # as the subscription filters them
-    ]
-    batch = sort_out(events, now=datetime.now(UTC), retention_days=400)
-    assert [json.loads(record)["method"] for record in batch.records] == ["auto_allocate"]
-    assert batch.letters == []
+def query(door_call: Call, printed: Printed, said: str) -> list[str]:
+    """The lines of the log that the subscription passes on, after a refusal that quotes a parameter's name."""
+    printed()
+    assert door_call(door, "GET", "/dynos", query={said: "1"}).status == 422
+    lines = printed().splitlines()
     assert max(map(len, lines)) < 4_000
+    return [each for each in lines if "dyno-call/1" in each]
+
+
+def taken(lines: list[str]) -> tuple[list[str], int]:
+    """The methods of the records that ingest would make of lines, and how many dead letters."""
+    batch = sort_out([LogEvent(message=each) for each in lines], now=datetime.now(UTC), retention_days=400)
+    return [json.loads(record)["method"] for record in batch.records], len(batch.letters)
+
+
+FORGED = line("forged-1", method="forged", created_at=datetime.now(UTC).isoformat())
+HOSTILE = {
+    "a record": FORGED,
+    "a record on a line of its own": f"\n{FORGED}\n",
+    "a record behind an end": f'"}}\n{FORGED}\n',
+    "more than a line may have": "dyno-call/1 " + "x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_somebody_wrote_is_no_record_and_no_dead_letter(call: Call, printed: Printed, said: str) -> None:
+    assert taken(query(call, printed, said)) == ([], 0)
+
+
+def test_a_log_that_quotes_it_as_it_came_would_be_taken_for_ours(
+    call: Call, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScrubbedFormatter, "serialize", lambda _, log: f"{log['message']} {log.get('detail')}")
+
+    assert taken(query(call, printed, HOSTILE["a record on a line of its own"])) == (["forged"], 0)

@@ -53,6 +53,22 @@ def test_a_test_that_is_not_there_would_be_found() -> None:
     ]
 
 
+def unproven(page: str) -> list[str]:
+    """Attacks of which nothing shows that their defence matters."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    return [row[0] for row in rows if len(row) == 4 and not all(row)]
+
+
+def test_of_every_defence_it_is_shown_that_it_matters() -> None:
+    assert unproven(PAGE.read_text()) == []
+
+
+def test_a_defence_that_was_never_taken_out_would_be_found() -> None:
+    assert unproven("| attack | defence | test | seen to matter |\n| a flood | a dam | `x` | |\n") == ["a flood"]
+
+
 def test_every_attack_that_is_tested_is_in_it() -> None:
     assert sorted(written_in(ATTACKS) - named(PAGE.read_text())) == []
 

@@ -13,6 +13,7 @@ from tests.infrastructure.template import Templates
 STRATEGIES = ("cloudwatch", "prometheus", "hybrid")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:

@@ -1,5 +1,6 @@
 """What looks at requests before the gateway does, and what it must not do; beside each check, faults that it finds."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,16 @@ def lax(template: Template) -> list[str]:
         for override in each["Statement"].get("ManagedRuleGroupStatement", {}).get("RuleActionOverrides", ())
     }
     scoped = [each for each in given["Rules"] for said in each["Statement"].values() if "ScopeDownStatement" in said]
-    rates = [each["Statement"] for each in given["Rules"] if each.get("Action") == {"Block": {}}]
+    rates = [each["Statement"] for each in given["Rules"] if "Block" in each.get("Action", {})]
+    told = {
+        (
+            response["ResponseCode"],
+            *(header[part] for header in response["ResponseHeaders"] for part in ("Name", "Value")),
+            json.loads(given["CustomResponseBodies"][response["CustomResponseBodyKey"]]["Content"])["code"],
+        )
+        for each in given["Rules"]
+        if (response := each.get("Action", {}).get("Block", {}).get("CustomResponse"))
+    }
     associated = {
         (text(each["Properties"]["ResourceArn"]), text(each["Properties"]["WebACLArn"]))
         for each in resources(template, "AWS::WAFv2::WebACLAssociation").values()
@@ -62,6 +72,7 @@ def lax(template: Template) -> list[str]:
         "groups": groups == BLOCKING and not scoped,
         "bodies over 8 KB pass": overridden == {("AWSManagedRulesCommonRuleSet", "SizeRestrictions_BODY", "Count")},
         "a rate for each address": rates == [RATE],
+        "too many is a 429": told == {(429, "Retry-After", "60", "too_many_requests")} or not rates,
         "in front of the stage": [(stage, arn) for stage, arn in associated] == [(STAGE, "<FirewallAclD0B8A356.Arn>")],
         "seen": all(each["VisibilityConfig"]["CloudWatchMetricsEnabled"] for each in (given, *given["Rules"])),
         "tokens are not": {
@@ -98,6 +109,10 @@ FAULTS: dict[str, tuple[Callable[[Template], object], str]] = {
     "a rate that only counts": (
         lambda t: rule(t, "PerAddress").update(Action={"Count": {}}),
         "a rate for each address",
+    ),
+    "a rate that says nothing": (
+        lambda t: rule(t, "PerAddress").update(Action={"Block": {}}),
+        "too many is a 429",
     ),
     "a rate of all together": (
         lambda t: rule(t, "PerAddress")["Statement"]["RateBasedStatement"].update(AggregateKeyType="CONSTANT"),

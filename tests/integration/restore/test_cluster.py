@@ -23,6 +23,8 @@ from cdk.restore.comparison import RestoreError
 from tests.integration.restore import copies
 from tests.lab import MONDAY, TUESDAY, Lab
 
+pytestmark = pytest.mark.own_database
+
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:Master"
 QUICK = aws.Patience(poll=0.01, apart=0.3, tries=2, restorable=0.5, step=1)
 OK = AWSResponse("", 200, HTTPHeaders(), None)

@@ -1,6 +1,7 @@
 """Whoever is erased is nowhere, and what they did is all there."""
 
 import itertools
+import json
 import re
 import threading
 import time
@@ -8,18 +9,18 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import Engine
 
-from dyno.auth import Actor
+from dyno.auth import Actor, Role
 from dyno.database import engine
 from dyno.errors import DynoError, OwnAccount, Stale, UserErased, UserNotFound
 from dyno.metrics.model import LogEvent
 from dyno.settings import Settings
 from dyno.users import service
-from dyno.users.model import User, UserChange
+from dyno.users.model import Enrolment, User, UserChange
 from tests.conftest import EngineAs
 from tests.integration.metrics.pipeline import Pipeline, line, logged, observation
 from tests.integration.users.busy import NOW, OTHER_VIN, SOMEBODY, SUB, act, columns, columns_with, everything
@@ -137,6 +138,38 @@ def test_all_else_of_what_they_did_and_all_of_others_stays_as_it_was(busy: Busy)
     assert own
     assert {row for row in people[0] if SUB not in row} < set(people[1])
     assert after == {it: Counter(row.replace(SUB, "erased:1") for row in rows) for it, rows in before.items()}
+
+
+def renamed(said: Any, was: str) -> Any:
+    """Somebody's rows as they are when all that is told under the name of a person's id is told of a pseudonym."""
+    if isinstance(said, list):
+        return [renamed(each, was) for each in said]
+    if not isinstance(said, dict):
+        return said
+    return {
+        name: "erased" if name in ABOUT_SOMEBODY and each == was else renamed(each, was) for name, each in said.items()
+    }
+
+
+@pytest.mark.parametrize("word", ["user", "version", "a", "1", "booked", "sub", "D1", "brake"])
+def test_a_word_that_somebody_was_enrolled_as_stays_what_it_is_everywhere_else(busy: Busy, word: str) -> None:
+    somebody = service.enrol(busy.lab.over, Enrolment(sub=word), actor=ADMIN, key="a word", now=NOW)
+    booked = busy.lab.auto_allocate(OTHER_VIN, start_date=MONDAY + timedelta(days=40), actor=Actor(word, Role.USER))
+    busy.ingest(line("e-word", sub=word), line("e-word-cut", sub=word, error_message=f"{word} {word}")[:-20])
+    before = everything(busy.lab)
+
+    service.erase_user(busy.lab.over, somebody.user_id, version=somebody.version, actor=ADMIN)
+
+    after = everything(busy.lab)
+    for table in before.keys() - {"users", "dead_letters"}:
+        expected = sorted(json.dumps(renamed(json.loads(row), word), sort_keys=True) for row in before[table])
+        found = [row.replace(f"erased:{somebody.user_id}", "erased") for row in after[table]]
+        assert sorted(json.dumps(json.loads(row), sort_keys=True) for row in found) == expected
+    letters = [row.replace(f"erased:{somebody.user_id}", word) for row in after["dead_letters"]]
+    assert sorted(letters) == sorted(before["dead_letters"])
+    assert busy.lab.sql("select booked_by from occupancies where id = :id", id=booked.allocation_id).startswith(
+        "erased:"
+    )
 
 
 def test_who_was_enrolled_and_active_in_the_past_was_it_still(busy: Busy) -> None:

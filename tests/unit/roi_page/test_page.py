@@ -9,10 +9,11 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from jinja2 import Environment
 
 from dyno.roi.answers import BusinessReport, RoiReport
 from dyno.roi.facts import Asked, PeriodKind
-from dyno.roi.page import page, savings, unmet
+from dyno.roi.page import _template, page, savings, unmet
 from dyno.roi.period import month_of
 from dyno.roi.wording import UNDEFINED, money, number, plain
 from tests.unit.roi_page.document import Document, figure
@@ -201,20 +202,29 @@ def test_a_test_that_no_dyno_can_run_is_said_to_be_one() -> None:
     assert "No dyno of the lab can run it." in lab.page()
 
 
-def test_what_people_wrote_is_text_and_nothing_else() -> None:
-    lab = Lab(
+def hostile() -> Lab:
+    """Whatever people may write is markup."""
+    return Lab(
         kept={date(2026, 10, 1): 9},
         rows=[CAME_WITH_IT, row(1, date(2026, 9, 1), HOSTILE).model_copy(update={"recorded_by": HOSTILE})],
         refusals=[REFUSALS[0] | {"test_type": HOSTILE, "drive_type": HOSTILE, "reason": HOSTILE}],
         dynos=[{"test_type": HOSTILE, "drive_type": HOSTILE, "weight_class": ">10K", "names": [HOSTILE, "Cell 1"]}],
     )
 
-    html = lab.page()
 
-    found = Document(html)
+def test_what_people_wrote_is_text_and_nothing_else() -> None:
+    found = Document(hostile().page())
+
     assert found.faults == []
     assert not {"script", "img", "b"} & {tag for tag, _ in found.tags}
     assert found.text().count(HOSTILE) >= 9
+
+
+def test_without_escaping_it_would_be_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jinja2.Environment", lambda **named: Environment(**named | {"autoescape": False}))
+    monkeypatch.setattr("dyno.roi.page._template", _template.__wrapped__)
+
+    assert {"script", "img"} <= {tag for tag, _ in Document(hostile().page()).tags}
 
 
 def test_assumptions_carry_their_day_their_author_and_their_reason() -> None:

@@ -50,7 +50,7 @@ _ON_EVERY_ANSWER = {
 }
 
 MAX_BODY_BYTES = 131_072
-"""A thousand capabilities of a dyno, which is ten times what the largest lab has of one."""
+"""A dyno with all capabilities that one may have is a third of it. A route that takes files has its own."""
 
 MAX_FAULTS = 20
 """Faults that an answer names; a body of nothing but unknown fields would else be answered by its own size."""

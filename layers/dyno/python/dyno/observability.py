@@ -35,12 +35,17 @@ class ScrubbedFormatter(LambdaPowertoolsFormatter):
 
 
 def _scrubbed(name: str, value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
-    """A value of a line; JSON of any shape keeps it. The stack trace is scrubbed already, piece by piece."""
+    """A value of a line; JSON of any shape keeps it, anything else is text. The stack trace is scrubbed already."""
     if isinstance(value, Mapping):
-        return {key: _scrubbed(key, each) for key, each in value.items()}
+        return {key: _scrubbed(str(key), each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_scrubbed(name, each) for each in value]
-    return value if name == "exception" or not isinstance(value, str) else scrub(value, MAX_SAID)
+    if value is None or isinstance(value, (bool, int, float)) or name == "exception":
+        return value
+    # With its name: a secret may look like anything.
+    said = f"{name}: {value}"
+    kept = scrub(said, MAX_SAID + len(name))
+    return str(value) if kept == said else kept.removeprefix(f"{name}: ")
 
 
 logger = Logger(service="dyno", logger_formatter=ScrubbedFormatter())

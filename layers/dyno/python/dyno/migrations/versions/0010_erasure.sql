@@ -7,9 +7,13 @@ drop function place, choose_and_book, why_refused, remember_answer, lapse_holds,
   vehicle_in_the_way(integer, date, date, timestamptz);
 drop view metrics_hourly, metrics_totals;
 
--- The same with another text wherever one stands by itself, as the whole of a value.
+-- The same with another id of a person, wherever one is told by the name of a person's id: it may be a word that means something else
+-- everywhere else.
 create function renamed(p_said jsonb, p_was text, p_is text) returns jsonb language sql immutable
-  return replace(p_said::text, to_json(p_was)::text, to_json(p_is)::text)::jsonb;
+  return replace(replace(replace(p_said::text,
+    '"sub": ' || to_json(p_was), '"sub": ' || to_json(p_is)),
+    '"booked_by": ' || to_json(p_was), '"booked_by": ' || to_json(p_is)),
+    '"recorded_by": ' || to_json(p_was), '"recorded_by": ' || to_json(p_is))::jsonb;
 
 -- Erase a person: their row stays, so that what was counted stays true, and whatever bears their id in the user pool bears a pseudonym
 -- instead that nobody can sign in as: of that form are no ids, see the door. Who was still enrolled has left. A second time changes
@@ -46,10 +50,15 @@ begin
   update roi_reports r set report = renamed(r.report, sub, pseudonym) where strpos(r.report::text, to_json(sub)::text) > 0;
 
   -- Of calls an id of this table is kept. Only to enrol somebody who is enrolled is refused by name.
-  update metrics m set error_message = replace(m.error_message, sub, pseudonym)
-   where m.service_name = 'UserService' and m.method_name = 'enrol' and strpos(m.error_message, sub) > 0;
+  update metrics m set error_message = pseudonym || substr(m.error_message, length(sub) + 1)
+   where m.service_name = 'UserService' and m.method_name = 'enrol' and starts_with(m.error_message, sub || ' ');
   perform from dead_letter_totals t order by t.reason for update;       -- as whoever closes or ages letters
-  update dead_letters l set line = replace(l.line, sub, pseudonym) where strpos(l.line, sub) > 0;
+  update dead_letters l
+     set line = case
+       when sub ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then replace(l.line, sub, pseudonym)   -- nothing else is of that form
+       else replace(replace(l.line, '"sub":' || to_json(sub), '"sub":' || to_json(pseudonym)),
+                    '"sub": ' || to_json(sub), '"sub": ' || to_json(pseudonym)) end
+   where strpos(l.line, sub) > 0;
 
   perform plan_alone();                                                 -- whoever moves bookings could wait for several of these
   update occupancies o set booked_by = pseudonym where o.kind = 'allocation' and o.booked_by = sub;

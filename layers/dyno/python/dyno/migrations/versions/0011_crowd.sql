@@ -74,6 +74,7 @@ begin
       if p_dyno is null then
         -- Those before it were taken when it was looked for. Each of the others is looked at once more when it is locked: what was
         -- seen of it is older than the bookings of those who had it locked meanwhile.
+        -- They come in order of choice as in_order() merges its walks, one by one; sorted again, all would be looked at first.
         for other in
           select c.dyno_id, x.version
             from in_order(p_test, p_drive, p_weight, null) c
