@@ -90,4 +90,4 @@ def test_a_fault_of_what_was_just_booked_is_found_along_the_links(
     only["paths"] = {path: only["paths"][path] for path in ("/allocations/auto", "/allocations/{allocation_id}")}
 
     with pytest.raises((FailureGroup, FlakyStrategyDefinition)):
-        walk(only, gateway, 600)
+        walk(only, gateway, 900)
