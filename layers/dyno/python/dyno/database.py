@@ -1,7 +1,5 @@
 """One connection a process, opened late, discarded when idle, signed for by IAM; and what its errors mean."""
 
-import re
-import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -26,13 +24,17 @@ IDLE_LIMIT_S = 45
 """Wall-clock age at which an unused connection is not trusted any more; the server closes its side at 60 s."""
 
 ANSWER_TIMEOUT_S = 8
-"""How long a statement of a request may take; its caller is told to come back before the gateway gives up."""
+"""How long a request may be at it, connecting included; its caller is told to come back before the gateway gives up."""
 
-_CANNOT_CONNECT = {"57P03", "53300"}  # cannot_connect_now, too_many_connections
-_TRY_AGAIN = {
-    "57P01", "57P02", "57P05",  # admin_shutdown, crash_shutdown, idle_session_timeout
-    "40001", "40P01",  # serialization_failure, deadlock_detected
-}  # fmt: skip
+_TRY_AGAIN = {"40", "53", "57"}
+"""
+Classes of SQLSTATE: undone for another's sake, insufficient resources (connections too), operator's intervention.
+
+Source:
+    PostgreSQL's documentation, "PostgreSQL Error Codes".
+"""
+_NOT_BELIEVED = "28"
+"""The class of what is wrong with who we say we are: of a token, that a clock is wrong or AWS does not know it yet."""
 
 
 @cache
@@ -41,14 +43,15 @@ def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S
     The process's engine: at most one connection, none until it is needed.
 
     Args:
-        answer_timeout_s: How long to wait for the answer to a statement; None for as long as it takes.
+        answer_timeout_s: How long all may take that is asked of the connection before it is given back, and making it
+            if it is new; None for as long as it takes.
     Raises:
         DatabaseResuming: At connect: the cluster is waking up.
         DatabaseUnavailable: At connect or in use: the server did not answer, refused or went away.
     """
     made = create_engine(
         "postgresql+pg8000://",
-        creator=lambda: _connect(settings, answer_timeout_s),
+        creator=lambda: _connect(settings),
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0,
@@ -58,6 +61,7 @@ def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S
     )
     event.listen(made, "checkin", _note_the_time)
     event.listen(made, "checkout", _refuse_the_stale)
+    event.listen(made, "checkout", lambda ours, entry, _: _allow_time(ours, entry, answer_timeout_s))
     return made
 
 
@@ -125,7 +129,7 @@ def _answering(over: Engine) -> Iterator[None]:
         what = "did not answer in time" if isinstance(error, TimeoutError) else "broke the connection"
         raise DatabaseUnavailable(f"the database {what}; try again") from error
     except DBAPIError as error:
-        if error.connection_invalidated or sqlstate(error) in _TRY_AGAIN or not _from_server(error):
+        if error.connection_invalidated or (sqlstate(error) or "")[:2] in _TRY_AGAIN or not _from_server(error):
             raise DatabaseUnavailable("the connection to the database broke; try again") from error
         raise
 
@@ -146,7 +150,11 @@ def sqlstate(error: DBAPIError) -> str | None:
 
 
 def _field(error: DBAPIError, name: str) -> str | None:
-    said = error.orig.args[0] if error.orig and error.orig.args else None
+    return _said(error.orig, name) if error.orig else None
+
+
+def _said(error: BaseException, name: str) -> str | None:
+    said = error.args[0] if error.args else None
     return said.get(name) if isinstance(said, dict) else None
 
 
@@ -154,21 +162,24 @@ def _from_server(error: DBAPIError) -> bool:
     return sqlstate(error) is not None or not isinstance(error.orig, pg8000.dbapi.InterfaceError)
 
 
-def _connect(settings: Settings, answer_timeout_s: float | None) -> driver.Connection:
+def _connect(settings: Settings) -> driver.Connection:
     try:
-        connection = driver.Connection(
+        return driver.Connection(
             settings.database_user,
             host=settings.database_host,
             port=settings.database_port,
             database=settings.database_name,
             password=_password(settings),
-            ssl_context=_tls(settings.database_ca_file),
-            timeout=CONNECT_TIMEOUT_S,
+            tls=_tls(settings.database_ca_file),
+            give_up_at=time.monotonic() + CONNECT_TIMEOUT_S,
             application_name=f"dyno/{settings.release}",
         )
     except pg8000.dbapi.DatabaseError as error:
-        if re.search(r"|".join(_CANNOT_CONNECT), str(error)):
+        kind = (_said(error, "C") or "")[:2]
+        if kind in _TRY_AGAIN:
             raise DatabaseUnavailable("the database takes no connection right now; try again") from error
+        if kind == _NOT_BELIEVED:
+            raise DatabaseUnavailable("the database does not believe who this is; try again") from error
         raise
     except TimeoutError as error:
         raise DatabaseResuming("the database is waking up; try again") from error
@@ -176,10 +187,6 @@ def _connect(settings: Settings, answer_timeout_s: float | None) -> driver.Conne
         if isinstance(error.__cause__, TimeoutError):
             raise DatabaseResuming("the database is waking up; try again") from error
         raise DatabaseUnavailable("the database cannot be reached; try again") from error
-    # pg8000 leaves Nagle's algorithm on, which stalls every message over 8 KB by 40 ms.
-    connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001
-    connection._usock.settimeout(answer_timeout_s)  # noqa: SLF001
-    return connection
 
 
 def _password(settings: Settings) -> str | None:
@@ -189,9 +196,9 @@ def _password(settings: Settings) -> str | None:
 
 
 @cache
-def _tls(ca_file: str) -> ssl.SSLContext | Literal[False]:
+def _tls(ca_file: str) -> driver.Tls | Literal[False]:
     # Not None, by which pg8000 means TLS with whoever answers.
-    return ssl.create_default_context(cafile=ca_file) if ca_file else False
+    return driver.Tls(ssl.create_default_context(cafile=ca_file)) if ca_file else False
 
 
 def _note_the_time(_connection: object, entry: ConnectionPoolEntry) -> None:
@@ -199,6 +206,14 @@ def _note_the_time(_connection: object, entry: ConnectionPoolEntry) -> None:
     entry.info["used_at"] = time.time()
 
 
-def _refuse_the_stale(_connection: object, entry: ConnectionPoolEntry, _proxy: Any) -> None:  # noqa: ANN401
+def _refuse_the_stale(ours: driver.Connection, entry: ConnectionPoolEntry, _proxy: Any) -> None:  # noqa: ANN401
     if time.time() - entry.info.get("used_at", time.time()) > IDLE_LIMIT_S:
         raise DisconnectionError("idle for longer than the server keeps a session")
+    if ours.was_left:
+        # Nothing has been sent, so a new connection does what this one was to do, and nothing is done twice.
+        raise DisconnectionError("left by the server")
+
+
+def _allow_time(ours: driver.Connection, entry: ConnectionPoolEntry, answer_timeout_s: float | None) -> None:
+    begun_at = time.monotonic() if "used_at" in entry.info else ours.begun_at
+    ours.give_up(None if answer_timeout_s is None else begun_at + answer_timeout_s)

@@ -1,8 +1,12 @@
-"""pg8000 as it is, but for how often it waits for the server and how often it reads the same statement."""
+"""pg8000 as it is, but for how often and how long it waits for the server and how often it reads the same statement."""
 
+import select
+import socket
+import ssl
+import time
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import pg8000.dbapi
 from pg8000.converters import make_params
@@ -14,6 +18,73 @@ def numbered(statement: str) -> str:
     """A statement whose parameters are %s, with $1, $2 and so on instead, as the server wants them."""
     text: str = pg8000.dbapi.convert_paramstyle("format", statement, ())[0]
     return text
+
+
+class _Hurried(socket.socket):
+    """
+    A socket whose waits all end by one moment, in however many pieces the other side says what it says.
+
+    Attributes:
+        give_up_at: By the monotonic clock; None leaves the socket's own timeout as it is.
+    """
+
+    give_up_at: float | None = None
+
+    def recv(self, *args: Any) -> bytes:  # noqa: ANN401  # as the library has it
+        """What is read; whatever comes behind it, as the handshake of TLS, has the time that is left."""
+        self.hurry()
+        read = super().recv(*args)
+        self.hurry()
+        return read
+
+    def recv_into(self, *args: Any) -> int:  # noqa: ANN401
+        """How much was read."""
+        self.hurry()
+        return super().recv_into(*args)
+
+    def send(self, *args: Any) -> int:  # noqa: ANN401
+        """How much was sent."""
+        self.hurry()
+        return super().send(*args)
+
+    def hurry(self) -> None:
+        """Let the next wait end in time."""
+        if self.give_up_at is None:
+            return
+        left_s = self.give_up_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the time for all of it is over")
+        self.settimeout(left_s)
+
+
+class _HurriedTls(_Hurried, ssl.SSLSocket):
+    """The same within TLS."""
+
+
+class Tls:
+    """TLS as a context has it, on a socket that goes on to be in a hurry."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._context.sslsocket_class = _HurriedTls
+
+    def wrap_socket(self, plain: _Hurried, server_hostname: str) -> ssl.SSLSocket:
+        """As pg8000 asks for it."""
+        give_up_at = plain.give_up_at
+        wrapped = self._context.wrap_socket(plain, server_hostname=server_hostname)
+        wrapped.give_up_at = give_up_at  # type: ignore[attr-defined]  # it is of _HurriedTls
+        return wrapped
+
+
+def _dial(host: str, port: int, give_up_at: float) -> _Hurried:
+    found = socket.create_connection((host, port), max(give_up_at - time.monotonic(), 0.001))
+    dialled = _Hurried(fileno=found.detach())
+    dialled.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # pg8000 leaves Nagle's algorithm on, which stalls every message over 8 KB by 40 ms.
+    dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    dialled.give_up_at = give_up_at
+    dialled.hurry()
+    return dialled
 
 
 class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc]  # pg8000 is not typed
@@ -42,6 +113,53 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         PostgreSQL's documentation, "Extended Query": messages may be sent one after the other up to a Sync, and after
         an error the server passes over all that come before it.
     """
+
+    def __init__(
+        self,
+        user: str,
+        *,
+        host: str,
+        port: int,
+        database: str,
+        password: str | None,
+        tls: Tls | Literal[False] | None,
+        give_up_at: float,
+        application_name: str,
+    ) -> None:
+        self.begun_at = time.monotonic()
+        dialled = _dial(host, port, give_up_at)
+        try:
+            super().__init__(
+                user,
+                host=host,
+                database=database,
+                password=password,
+                ssl_context=tls,
+                application_name=application_name,
+                sock=dialled,
+            )
+        except BaseException:
+            dialled.close()
+            raise
+
+    def give_up(self, at: float | None) -> None:
+        """Wait for no answer any longer than until a moment by the monotonic clock; None for as long as it takes."""
+        self._usock.give_up_at = at
+        if at is None:
+            self._usock.settimeout(None)
+
+    @property
+    def was_left(self) -> bool:
+        """
+        Whether the server has said something that nobody asked for: goodbye, or nothing more, as it hung up.
+
+        A server that reads its configuration anew may speak unasked, too; then a connection is given up for nothing.
+        """
+        if self._usock is None:
+            return True
+        heard = select.poll()  # not select(), which knows the first 1,024 files only
+        heard.register(self._usock, select.POLLIN)
+        return bool(heard.poll(0))
 
     @property
     def is_closed(self) -> bool:
