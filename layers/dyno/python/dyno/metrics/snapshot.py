@@ -15,6 +15,14 @@ from dyno.observability import logger
 KEY = "exposition/snapshot.json"
 MAX_TRIES = 10
 
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TRIES = 1, 2, 2
+"""
+Of one question to S3: a scraper gives up after 10 s, the gateway at 29.
+
+Source:
+    boto3 waits 60 s for either and asks five times, unless told otherwise.
+"""
+
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 
 
@@ -109,5 +117,11 @@ def _asking(done: str) -> Iterator[Any]:
 def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
     # Imported here: most functions never touch S3, and boto3 is a third of a second of a cold start.
     import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.client("s3")
+    patience = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": TRIES},
+    )
+    return boto3.client("s3", config=patience)
