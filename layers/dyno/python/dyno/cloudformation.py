@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dyno.errors import InvalidRequest
 from dyno.observability import logger
 from dyno.scrub import scrub
 
@@ -30,12 +31,18 @@ def answer(event: Mapping[str, Any], physical_id: str, work: Callable[[], Mappin
     if "ResponseURL" not in event:
         return {"Status": "SUCCESS", "Data": dict(work())}
     try:
-        data = dict(work()) if event["RequestType"] != "Delete" else {}
+        data = dict(work()) if _is_for_work(event["RequestType"]) else {}
     except Exception as error:
         logger.exception("custom resource failed")
         _tell_failure(event, physical_id, scrub(f"{type(error).__name__}: {error}", MAX_REASON))
         raise
     return _tell(event, physical_id, {"Status": "SUCCESS", "Data": data})
+
+
+def _is_for_work(request_type: object) -> bool:
+    if request_type not in ("Create", "Update", "Delete"):
+        raise InvalidRequest(f"RequestType: CloudFormation has no {request_type!r}")
+    return request_type != "Delete"
 
 
 def _tell_failure(event: Mapping[str, Any], physical_id: str, reason: str) -> None:

@@ -138,11 +138,20 @@ class Door(APIGatewayRestResolver):
         if request is None:
             with serving(incoming(event, context)):
                 return self.serve(event, context)
-        answer: dict[str, Any] = self.resolve(event, context)
+        answer = self._answer(event, context)
         headers = answer.setdefault("multiValueHeaders", {})
         for name, value in _ON_EVERY_ANSWER.items():
             headers.setdefault(name, [value])
         headers[CORRELATION_ID] = [request.correlation_id]
+        return answer
+
+    def _answer(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self.resolve(event, context)
+        except Exception as error:  # noqa: BLE001  # no route was found in such an event, so none of ours answers for it
+            said = problem(error)
+            headers = {"Content-Type": [PROBLEM_JSON]}
+            answer = {"statusCode": said.status_code, "multiValueHeaders": headers, "body": said.body}
         return answer
 
     def authorise(self, permission: Permission) -> None:
@@ -287,6 +296,7 @@ def _permission(function: Callable[..., Any]) -> Permission | None:
 
 
 def _claims(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    claims: Mapping[str, Any] = authorizer.get("claims") or {}
-    return claims
+    found: Any = event
+    for name in ("requestContext", "authorizer", "claims"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

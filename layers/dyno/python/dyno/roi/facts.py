@@ -172,6 +172,8 @@ class RunRequest(Strict):
             InvalidRequest: It says what nobody knows, or a day otherwise.
         """
         try:
+            if not isinstance(event, Mapping):  # dict([]) would be {}, and that asks for everything
+                return cls.model_validate(event)
             return cls.model_validate({} if "detail-type" in event else dict(event))
         except ValidationError as error:
             faults = [f"{'.'.join(map(str, each['loc'])) or 'event'}: {each['msg']}" for each in error.errors()]
