@@ -86,7 +86,7 @@ def test_a_delete_is_answered_and_deletes_nothing(send: Send, told: list[dict[st
 
 
 @pytest.mark.parametrize("kind", ["Destroy", None, ["Create"]])
-def test_what_cloudformation_does_not_have_is_told_to_have_failed_and_is_not_done(
+def test_what_cloudformation_does_not_have_is_told_and_not_done(
     send: Send, told: list[dict[str, Any]], door: ModuleType, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[object] = []
@@ -97,13 +97,14 @@ def test_what_cloudformation_does_not_have_is_told_to_have_failed_and_is_not_don
     assert (statuses(told), done) == (["FAILED"], [])
 
 
-def test_one_who_does_whatever_is_no_delete_would_be_found(
+def test_one_who_does_whatever_is_asked_would_be_found(
     send: Send, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloudformation, "_is_for_work", lambda kind: kind != "Delete")
-    send(RequestType="Destroy")
+    monkeypatch.setattr(cloudformation, "_is_for_work", lambda _kind: True)
 
-    assert statuses(told) == ["SUCCESS"]
+    assert send(RequestType="Delete")["Data"] != {}
+    assert send(RequestType="Destroy")["Status"] == "SUCCESS"
+    assert statuses(told) == ["SUCCESS"] * 2
 
 
 def test_whoever_asks_by_hand_is_answered_and_nobody_is_told(send: Send, told: list[dict[str, Any]]) -> None:
@@ -117,6 +118,12 @@ def test_nobody_to_be_told_is_an_error_of_the_function_and_the_work_is_done(
     with pytest.raises(URLError):
         send(ResponseURL=f"http://{LOOPBACK}:1/")
     assert send()["Status"] == "SUCCESS"
+
+
+def test_one_who_tells_nobody_and_says_so_to_nobody_would_be_found(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudformation, "_put", lambda *_: None)
+
+    assert send(ResponseURL=f"http://{LOOPBACK}:1/")["Status"] == "SUCCESS"
 
 
 def test_a_failure_is_told_and_raised(

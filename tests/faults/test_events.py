@@ -13,6 +13,7 @@ import pytest
 
 from dyno.errors import InvalidRequest
 from dyno.http import Door
+from dyno.roi.facts import Ran, RunRequest
 from functions.allocations import handler as allocations
 from functions.lifecycle import handler as lifecycle
 from functions.metrics_ingest import handler as ingest
@@ -200,6 +201,17 @@ def test_a_run_that_is_told_what_nobody_knows_does_nothing(
 
     assert [event for event in (*ODD, {"since": 7}, {"nobody": "knows"}) if not fails(roi, event)] == []
     assert ran == []
+
+
+def test_a_run_that_takes_anything_for_everything_would_be_found(
+    enter: Callable[[str], None], lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter("dyno_roi")
+    monkeypatch.setattr("dyno.roi.service.run", lambda *_, **__: Ran.model_construct())
+    monkeypatch.setattr("dyno.roi.service.measure", lambda *_, **__: None)
+    monkeypatch.setattr(RunRequest, "of", classmethod(lambda kind, event: kind.model_validate(dict(event))))
+
+    assert not fails(roi, [])
 
 
 @pytest.mark.parametrize("event", [None, "x", [], 7, {"since": 7}, {"since": "monday"}, {"nobody": "knows"}], ids=repr)
