@@ -19,6 +19,8 @@ from dyno.settings import Settings
 from tests.faults.answers import LIMIT_S, Told, amiss, by_the_room
 from tests.faults.server import FAST, Stoppable
 
+pytestmark = pytest.mark.xdist_group("own server")  # what is set up is set up once
+
 FOR_US = 189 - 3
 """
 Sessions of Aurora at one capacity unit, without those that PostgreSQL keeps for superusers.

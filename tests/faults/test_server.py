@@ -16,13 +16,15 @@ from functions.metrics import handler as metrics
 from tests.faults.answers import amiss
 from tests.faults.conftest import DOORS, Ask, Book, Visitor, delivered, logged
 from tests.faults.server import FAST, IMMEDIATE, Stoppable
+from tests.faults.wire import Wire
 from tests.functions.conftest import Feed
 from tests.lab import Lab
 
-PATIENCE_S = 5
+PATIENCE_S = 7
 T = TypeVar("T")
 
 
+@pytest.mark.xdist_group("own server")
 class TestStopped:
     """Whatever a door was about to ask, there is nobody to ask."""
 
@@ -50,31 +52,31 @@ class TestStopped:
         assert furnished.sql("select count(*) from metrics") == 1
 
 
-def goodbye(lab: Lab) -> None:
-    """End every session of the service, and wait until it is gone."""
+def goodbye(lab: Lab, wire: Wire) -> None:
+    """End every session of the service, and wait until its client could know."""
     lab.sql(
         "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity"
         " where usename like 'dyno%' and datname = current_database()"
     )
-    time.sleep(0.05)  # the last word is on its way
+    assert wire.is_idle(PATIENCE_S)
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.split(".")[1])
 def test_a_session_that_was_ended_while_idle_is_replaced_and_nobody_notices(
-    ask: Ask, furnished: Lab, door: Any
+    ask: Ask, furnished: Lab, wire: Wire, door: Any
 ) -> None:
     assert ask(door).status == 200
-    goodbye(furnished)
+    goodbye(furnished, wire)
 
     assert ask(door).status == 200
 
 
 def test_a_connection_that_nobody_looks_at_before_would_be_found(
-    ask: Ask, furnished: Lab, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, furnished: Lab, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver.Connection, "was_left", False)
     assert ask(allocations).status == 200
-    goodbye(furnished)
+    goodbye(furnished, wire)
 
     assert ask(allocations).status == 503
 
@@ -104,7 +106,7 @@ def meanwhile(visitor: Visitor, work: Callable[[], T], then: str) -> T:
         while not (waiting := seen(visitor, WAITING)) and time.monotonic() < give_up_at:
             time.sleep(0.01)
         visitor.run(f"select {then}(:pid)", pid=waiting[0][0])
-        return told.result(PATIENCE_S)
+        return told.result(2 * PATIENCE_S)
 
 
 WAITING = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"

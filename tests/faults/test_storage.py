@@ -87,6 +87,7 @@ def test_a_scrape_that_waits_for_longer_would_be_found(
     for timeout_s in (0.2, 2.0):
         monkeypatch.setattr(snapshot, "READ_TIMEOUT_S", timeout_s)
         away(hangs)
+        snapshot._s3()  # to make it takes boto3 a while
         took.append(unanswered(scrape(call), limit_s=1))
 
     assert took[0] == []

@@ -18,6 +18,8 @@ from tests.faults.conftest import Ask, Book
 from tests.faults.server import Stoppable
 from tests.lab import Lab
 
+pytestmark = pytest.mark.xdist_group("own server")  # what is set up is set up once
+
 IDLE_S = 1
 SESSIONS = "select count(*) from pg_stat_activity where usename like 'dyno%'"
 
@@ -40,6 +42,7 @@ def left_idle(server: Stoppable, within_s: float = IDLE_S + 1) -> int:
     give_up_at = time.monotonic() + within_s
     while (left := int(str(server.run(SESSIONS)[0][0]))) and time.monotonic() < give_up_at:
         time.sleep(0.05)
+    time.sleep(0.2)  # a session is not seen any more a moment before its socket is closed
     return left
 
 

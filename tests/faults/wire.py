@@ -3,6 +3,7 @@
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -59,6 +60,7 @@ class Wire:
     def __init__(self, server_port: int) -> None:
         self.mend()
         self.over = threading.Event()
+        self._calls: list[socket.socket] = []
         self._server = (LOOPBACK, server_port)
         self._listener = socket.create_server((LOOPBACK, 0), backlog=128)
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
@@ -75,6 +77,15 @@ class Wire:
         """Where clients call."""
         number: int = self._listener.getsockname()[1]
         return number
+
+    def is_idle(self, within_s: float) -> bool:
+        """Whether every client has heard that nobody is at the other end any more."""
+        give_up_at = time.monotonic() + within_s
+        while calls := [call for call in self._calls if call.fileno() >= 0]:
+            if time.monotonic() > give_up_at:
+                return not calls
+            time.sleep(POLL_S)
+        return True
 
     def late(self, by_s: float) -> Passage:
         """It arrives, but late."""
@@ -104,6 +115,7 @@ class Wire:
         while not self.over.is_set():
             if select.select([self._listener], [], [], POLL_S)[0]:
                 client, _ = self._listener.accept()
+                self._calls.append(client)
                 thread = threading.Thread(target=self._serve, args=(client,), daemon=True)
                 self._threads.append(thread)
                 thread.start()

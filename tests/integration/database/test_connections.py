@@ -54,7 +54,7 @@ def test_a_session_ended_by_the_server_is_replaced_while_idle_and_an_answer_whil
     with autocommit(over) as connection:
         lost = connection.scalar(BACKEND)
     lab.sql("select pg_terminate_backend(:pid, 5000)", pid=lost)
-    time.sleep(0.05)  # the server's last word is on its way
+    time.sleep(0.2)  # the server's last word is on its way
 
     with way(over) as connection:
         replaced, lost = lost, connection.scalar(BACKEND)
