@@ -92,7 +92,7 @@ FAULTS = (
             "faults/test_time.py::test_a_connection_that_was_too_slow_is_not_used_again",
         ),
         (
-            "faults/test_time.py::test_whoever_would_wait_for_longer_is_found",
+            "faults/test_time.py::test_a_question_without_a_deadline_would_be_found",
             "faults/test_time.py::test_a_deadline_of_each_piece_instead_of_all_would_be_found",
         ),
     ),

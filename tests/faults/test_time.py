@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,8 +20,6 @@ from tests.faults.answers import LIMIT_S, Told, amiss, by_the_room
 from tests.faults.wire import Wire, lost
 from tests.integration.database.test_tls import Authority
 from tests.settings import SETTINGS
-
-pytestmark = pytest.mark.xdist_group("waiting")  # what is set up is set up once
 
 LATE_S = 15
 ROLE = "dyno_allocations"
@@ -132,29 +130,20 @@ CASES: dict[str, tuple[Callable[[Wire], None], dict[str, Any]]] = {
     "each of several answers is slow": (slow, {"connected": True, "work": three}),
     "connecting is slow, and so is the answer": (slow, {"work": three}),
 }
-NO_DEADLINE = "a question without a deadline"
 IN_TLS = "the server goes silent within TLS"
 
 
-@pytest.fixture(scope="module")
-def waited(server_port: int, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
+def test_nobody_waits_for_longer_than_ten_seconds(server_port: int, template: str, tmp_path: Path) -> None:
     known = replace(SETTINGS, database_port=server_port, database_name=template, database_user=ROLE)
     with ExitStack() as ending:
-        waiting = Waiting(known, tmp_path_factory.mktemp("waiting"), ending)
+        waiting = Waiting(known, tmp_path, ending)
         for name, (break_it, how) in CASES.items():
             waiting.ask(name, break_it, **how)
         waiting.ask_in_tls(IN_TLS)
-        waiting.ask(NO_DEADLINE, mute, connected=True, answer_timeout_s=None)
-        yield {name: told.result() for name, told in waiting.told.items()}
+        told = {name: told.result() for name, told in waiting.told.items()}
 
-
-@pytest.mark.parametrize("name", [*CASES, IN_TLS])
-def test_nobody_waits_for_longer_than_ten_seconds(waited: dict[str, Told], name: str) -> None:
-    assert amiss(waited[name]) == []
-
-
-def test_whoever_would_wait_for_longer_is_found(waited: dict[str, Told]) -> None:
-    assert amiss(waited[NO_DEADLINE]) == [f"took {waited[NO_DEADLINE].took_s:.1f} s"]
+    assert {name: found for name, each in told.items() if (found := amiss(each))} == {}
+    assert told.keys() == {*CASES, IN_TLS}
 
 
 SHORT_S = 0.5
@@ -186,6 +175,18 @@ def test_a_deadline_of_each_piece_instead_of_all_would_be_found(
 
     assert amiss(with_it, 3 * SHORT_S) == []
     assert amiss(without, 3 * SHORT_S) == [f"took {without.took_s:.1f} s"]
+
+
+def test_a_question_without_a_deadline_would_be_found(
+    wire: Wire, settings_as: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = engine(settings_as(ROLE), answer_timeout_s=None)
+    one(over)
+    wire.to_client = lost
+    threading.Timer(5 * SHORT_S, wire.over.set).start()
+    told = by_the_room(lambda: one(over))
+
+    assert amiss(told, 3 * SHORT_S) == [f"took {told.took_s:.1f} s"]
 
 
 def test_a_connection_that_was_too_slow_is_not_used_again(short: Engine, wire: Wire) -> None:
