@@ -1,5 +1,6 @@
 """checkov, in an environment of its own: it wants older packages than the project has."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -57,12 +58,15 @@ def _findings(said: list[dict[str, Any]]) -> set[Finding]:
 def _python() -> Path:
     """The environment's, made by uv unless it is there and by this lock."""
     python, made_by = HOME / "bin" / "python", HOME / "made-by.lock"
-    if not made_by.exists() or made_by.read_bytes() != LOCK.read_bytes():
-        shutil.rmtree(HOME, ignore_errors=True)
-        _uv("venv", "--quiet", "--python", sys.executable, str(HOME))
-        _uv("pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(LOCK))
-        # Last, so that what was cut short is not taken for a whole one.
-        shutil.copyfile(LOCK, made_by)
+    HOME.parent.mkdir(parents=True, exist_ok=True)
+    with HOME.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
+        if not made_by.exists() or made_by.read_bytes() != LOCK.read_bytes():
+            shutil.rmtree(HOME, ignore_errors=True)
+            _uv("venv", "--quiet", "--python", sys.executable, str(HOME))
+            _uv("pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(LOCK))
+            # Last, so that what was cut short is not taken for a whole one.
+            shutil.copyfile(LOCK, made_by)
     return python
 
 
