@@ -167,7 +167,7 @@ def _units(acl: Resource, rule: Mapping[str, Any]) -> int:
     match rule["Statement"]:
         case {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": name}} if name in WEB_ACL_UNITS:
             return WEB_ACL_UNITS[name]
-        case {"RateBasedStatement": {"AggregateKeyType": "IP"}} if rule.get("Action") == {"Block": {}}:
+        case {"RateBasedStatement": {"AggregateKeyType": "IP"}} if rule.get("Action", {}).keys() == {"Block"}:
             return RATE_UNITS
     raise acl.unpriced(f"the rule {rule['Name']}")
 

@@ -40,6 +40,7 @@ OF_CALLS = {
 NOT_OF_ALARMS = {
     *("First five minutes", "Somebody is needed", "The month costs more than planned"),
     *("Prometheus or Grafana is down", "Nobody hears of alarms", "Data is lost or wrong", "After it"),
+    "When something it needs is away",
 }
 """Headings of the runbook that no alarm of a metric leads to."""
 

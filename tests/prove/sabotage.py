@@ -163,7 +163,8 @@ SABOTAGES = (
         in_haste("is_live", "(p_expires_at > p_at)", "true"),
         2_000,
     ),
-    Sabotage("a disabled dyno is booked", "rule", WIDE, rewritten("unfit", "(NOT (d).enabled)", "false")),
+    # Those that are chosen are chosen among the others: only whoever asks for this one gets it.
+    Sabotage("a disabled dyno is booked", "rule", WIDE, rewritten("unfit", "(NOT (d).enabled)", "false"), 3_000),
     Sabotage(
         "a dry run books",
         "unasked",
