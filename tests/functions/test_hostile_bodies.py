@@ -63,6 +63,12 @@ def test_a_deep_body_is_a_422(call: Call, depth: int, opening: str, closing: str
     )
 
 
+def test_half_a_character_is_refused_and_not_replaced(call: Call) -> None:
+    said = call(door, "POST", PATH, body='{"vin": "a\ud800b"}')
+
+    assert (said.status, "half a character" in said.body["detail"]) == (422, True)
+
+
 def test_a_deep_body_is_given_up_on_and_not_read(call: Call) -> None:
     assert "recursion limit" in nested(call).body["detail"]
 

@@ -194,16 +194,16 @@ class _AuthorisedValidation(OpenAPIRequestValidationMiddleware):
             text = app.current_event.decoded_body or ""
         except ValueError as error:
             raise InvalidRequest("the body is not text in UTF-8") from error
-        if len(text) > MAX_BODY_BYTES or len(text.encode(errors="replace")) > MAX_BODY_BYTES:
+        sent = text.encode(errors="surrogatepass")
+        if len(sent) > MAX_BODY_BYTES:
             raise RequestTooLarge(f"a body has at most {MAX_BODY_BYTES} bytes")
+        _refuse_unstorable("the body", text)
         try:
-            body = from_json(text.encode(errors="replace"), allow_inf_nan=False)
+            body = from_json(sent, allow_inf_nan=False)
         except ValueError as error:  # nested deeper than anything we take, too
             raise InvalidRequest(f"the body is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise InvalidRequest("the body must be a JSON object")
-        if says_nul(text):
-            raise InvalidRequest("the body has the character NUL")
         return body
 
 
