@@ -22,7 +22,7 @@ SUPERUSER = "postgres"
 DATABASE = "dyno"
 START_S = 20
 DISCREET = ("-c", "log_error_verbosity=terse")
-"""As deployed: the details of an error quote the values that it is about."""
+"""As deployed: the details of an error quote the values that it is about; tests want to see them."""
 
 FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
@@ -40,20 +40,10 @@ def start(family: Family, port: int, *, durable: bool = True) -> Child:
     if not (data / "PG_VERSION").exists():
         _make_cluster(data)
     # No unix socket: its path would be longer than the 107 characters a socket may have.
-    options = [
-        "-h",
-        LOOPBACK,
-        "-p",
-        str(port),
-        "-c",
-        "unix_socket_directories=",
-        "-c",
-        "max_connections=300",
-        *DISCREET,
-    ]
+    options = ["-h", LOOPBACK, "-p", str(port), "-c", "unix_socket_directories=", "-c", "max_connections=300"]
     server = family.start(
         "postgresql",
-        [BIN / "postgres", "-D", data, *options, *(() if durable else FORGETFUL)],
+        [BIN / "postgres", "-D", data, *options, *(DISCREET if durable else FORGETFUL)],
         processes.plain_environment(),
         user=_system_user(),
         stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown

@@ -1,15 +1,11 @@
 """A PostgreSQL of these tests' own, which may be stopped, and as short of connections and of patience as Aurora is."""
 
 import contextlib
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 
 from cdk.local import postgres
-from cdk.local.instance import Instance
-from cdk.local.processes import Family
-from tests.prove.server import Server
+from tests.prove import server
 
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT
 """
@@ -20,7 +16,7 @@ Source:
 """
 
 
-class Stoppable(Server):
+class Stoppable(server.Server):
     """A server that may be away for a while."""
 
     def stop(self, how: signal.Signals) -> None:
@@ -42,14 +38,6 @@ class Stoppable(Server):
 @contextlib.contextmanager
 def running() -> Iterator[Stoppable]:
     """A server with the template of labs, which leaves nothing behind."""
-    instance = Instance.named(f"faults-{os.getpid()}")
-    shutil.rmtree(instance.folder, ignore_errors=True)
-    family = Family(instance)
-    try:
-        server = Stoppable(family, instance.ports().database)
-        server.migrate()
-        yield server
-        server.stop(IMMEDIATE)
-    finally:
-        family.stop()
-        shutil.rmtree(instance.folder, ignore_errors=True)
+    with server.running(Stoppable, "faults") as made:
+        yield made
+        made.stop(IMMEDIATE)

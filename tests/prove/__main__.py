@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     asked = _parsed(arguments)
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    with server.running() as there, arena(there) as fights:
+    with server.running(server.Server, "prove") as there, arena(there) as fights:
         runs = [_watched(fights, *lab, console) for lab in labs(asked.operations, asked.seed)]
     report.show(runs, console)
     found = sum(len(went.findings) for went in runs)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from typing import TypeVar
 
 from sqlalchemy import create_engine
 
@@ -85,14 +86,17 @@ class Server:
         self._read = len(lines)
 
 
+S = TypeVar("S", bound=Server)
+
+
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(kind: type[S], name: str) -> Iterator[S]:
     """A server with the template, which leaves nothing behind."""
-    instance = Instance.named(f"prove-{os.getpid()}")
+    instance = Instance.named(f"{name}-{os.getpid()}")
     shutil.rmtree(instance.folder, ignore_errors=True)
     family = Family(instance)
     try:
-        server = Server(family, instance.ports().database)
+        server = kind(family, instance.ports().database)
         server.migrate()
         yield server
     finally:

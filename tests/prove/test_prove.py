@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("prove")
 
 @pytest.fixture(scope="module")
 def fights() -> Iterator[Arena]:
-    with server.running() as there, arena(there) as made:
+    with server.running(server.Server, "prove") as there, arena(there) as made:
         yield made
 
 
