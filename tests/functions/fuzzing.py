@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import GenerationMode
 from schemathesis.checks import CheckFunction
+from schemathesis.core.failures import FailureGroup
+from schemathesis.engine.errors import is_inconsistent_replay
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -39,6 +41,8 @@ CHECKS: list[CheckFunction] = [
 ]
 STEPS = 6
 """Requests of one walk along the links."""
+ROUNDS = 20
+"""Times that walks are begun anew."""
 
 _SMALL = range(1, 5)
 LIKELY: dict[str, Sequence[Any]] = {
@@ -138,11 +142,23 @@ def fuzz(described: dict[str, Any], gateway: Gateway, cases: int, *, derandomize
 
 
 def walk(described: dict[str, Any], gateway: Gateway, cases: int, *, derandomize: bool = True) -> None:
-    """The same along the links, from what was made to whatever can be done with it; each walk in a lab anew."""
+    """
+    The same along the links, from what was made to whatever can be done with it; each walk in a lab anew.
+
+    What is drawn hangs on what was answered, and an answer has times and ids that are new when hypothesis asks again:
+    then it stops, for its own sake and not for a fault of ours, and the walks that are left are done from another seed.
+
+    Raises:
+        FailureGroup: As above, with the last of the walk alone.
+    """
     schema = _schema(_linked(described), gateway)
+    found: list[FailureGroup] = []
+    walks = 0
 
     class Walker(schema.as_state_machine()):  # type: ignore[misc]  # made of the document
         def setup(self) -> None:
+            nonlocal walks
+            walks += 1
             gateway.renew()
 
         def before_call(self, case: Any) -> None:
@@ -152,10 +168,30 @@ def walk(described: dict[str, Any], gateway: Gateway, cases: int, *, derandomize
             make_likely(case, Random(drawn).choice, in_path=False)
 
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
-            case.validate_response(response, checks=CHECKS)
+            try:
+                case.validate_response(response, checks=CHECKS)
+            except FailureGroup as fault:
+                found.append(fault)
+                raise
 
-    how = _settings(cases // STEPS, derandomize=derandomize)
-    run_state_machine_as_test(Walker, settings=settings(how, stateful_step_count=STEPS))
+    for round_ in range(ROUNDS):
+        how = settings(_settings(cases // STEPS - walks, derandomize=False), stateful_step_count=STEPS)
+        _run(seed(round_)(Walker) if derandomize else Walker, how)
+        if found:
+            raise found[0]
+        if walks >= cases // STEPS:
+            return
+    raise AssertionError(f"{walks} of {cases // STEPS} walks in {ROUNDS} rounds: hypothesis stopped each of them")
+
+
+def _run(walker: Any, how: settings) -> None:
+    try:
+        run_state_machine_as_test(walker, settings=how)
+    except (Flaky, FailureGroup):
+        return
+    except AssertionError as said:
+        if not is_inconsistent_replay(said):
+            raise
 
 
 def make_likely(case: Any, pick: Pick, *, in_path: bool = True) -> None:
