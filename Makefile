@@ -36,7 +36,7 @@ lock: ## Resolve pyproject.toml anew into both lock files, and checkov into its 
 check: .venv/ready ## Format, lint, types, import rules
 	@ruff format --check --quiet . && ruff check --quiet . && mypy && mkdir -p .run && lint-imports --cache-dir .run/imports > .run/imports.log || { cat .run/imports.log; exit 1; }
 
-test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool,browser,busybox,checkov leaves these out
+test: check ## Check, then every test up to the deployed stack over HTTP; SKIP=promtool,browser,busybox,checkov,history leaves these out
 	@python -m pytest -n 2 --dist loadgroup --ignore tests/e2e
 	@python -m pytest tests/e2e
 

@@ -72,6 +72,7 @@ class Options:
         max_capacity: Most Aurora capacity units; it falls to none when idle.
         reserved_concurrency: Kept for, and the most of, each function of the API; None reserves nothing, which
             accounts with the initial limit of 10 need.
+        snapstart: Whether what people wait for is restored from a snapshot instead of started.
         throttle_rate: Requests a second the whole API admits, with bursts of `throttle_burst`.
         waf: Whether a web ACL looks at requests before the gateway does.
         waf_rate_limit: Requests that it admits of one address in five minutes.
@@ -97,6 +98,7 @@ class Options:
     release: str
     max_capacity: float
     reserved_concurrency: int | None
+    snapstart: bool
     throttle_rate: int
     throttle_burst: int
     waf: bool
@@ -139,6 +141,7 @@ class Options:
             release=read("release", str, "development"),
             max_capacity=read("max_capacity", float, "4"),
             reserved_concurrency=read("reserved_concurrency", _count_or_off, "off"),
+            snapstart=read("snapstart", _switch, "off"),
             throttle_rate=read("throttle_rate", int, "100"),
             throttle_burst=read("throttle_burst", int, "200"),
             waf=read("waf", _switch, "on"),

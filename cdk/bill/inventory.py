@@ -37,6 +37,11 @@ class Resource:
         """By its stack, where its type does not say."""
         return Group.APPLICATION if self.stack.endswith(APPLICATION_STACKS) else Group.MONITORING
 
+    @property
+    def is_restored(self) -> bool:
+        """Whether it is a function whose environments come from a snapshot."""
+        return bool(self.properties.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions")
+
     def number(self, name: str, default: int) -> Decimal:
         """
         A property as a number.
@@ -77,10 +82,15 @@ class Inventory:
         )
 
     def invoked_by(self, function: Resource, service: str) -> bool:
-        """Whether an AWS service, as logs.amazonaws.com, may invoke a function."""
+        """Whether an AWS service, as logs.amazonaws.com, may invoke a function, be it by an alias."""
+        names = {function.logical_id} | {
+            alias.logical_id
+            for alias in self.of("AWS::Lambda::Alias")
+            if alias.stack == function.stack and function.logical_id in references(alias.properties.get("FunctionName"))
+        }
         return any(
             permission.properties.get("Principal") == service
-            and function.logical_id in references(permission.properties.get("FunctionName"))
+            and names & set(references(permission.properties.get("FunctionName")))
             for permission in self.of("AWS::Lambda::Permission")
             if permission.stack == function.stack
         )

@@ -32,6 +32,10 @@ def _price(usd: str, unit: str) -> Price:
 
 LAMBDA_REQUESTS = _price("0.20", "M requests")
 LAMBDA_TIME = _price("0.0000133334", "GB-s arm64")
+SNAPSHOT_KEPT = _price("0.0000015046", "GB-s of a snapshot")
+SNAPSHOT_RESTORED = _price("0.0001397998", "GB restored")
+"""Of SnapStart, by the function's memory."""
+
 REST_REQUESTS = _price("3.50", "M requests")
 DATA_OUT = _price("0.09", "GB")
 

@@ -7,7 +7,7 @@ from typing import Any
 from cdk.bill import prices
 from cdk.bill.inventory import Group, Inventory, Resource
 from cdk.bill.items import Item, application, by_stack, monitoring
-from cdk.bill.traffic import DAYS, GIGA, HOURS, MILLION, Traffic, traced
+from cdk.bill.traffic import DAYS, GIGA, HOURS, MILLION, SECONDS, Traffic, traced
 from cdk.options import Strategy
 
 MS_PER_HOUR = Decimal(3_600_000)
@@ -74,6 +74,7 @@ class Pricing:
             scrapes = traffic.scrapes(self.strategy)
             yield from _runs(Group.APPLICATION, function, "requests", traffic.requests * part, traffic.ms_per_request)
             yield from _runs(Group.MONITORING, function, "scrapes", scrapes * part, traffic.ms_per_scrape)
+            yield from self._snapshot(Group.APPLICATION, function, (traffic.requests + scrapes) * part)
         elif self.inventory.invoked_by(function, "logs.amazonaws.com"):
             yield from self._ingest(function)
         else:
@@ -87,6 +88,15 @@ class Pricing:
         yield monitoring(function, "snapshots written", batches / MILLION, prices.S3_WRITES)
         read = batches + traffic.scrapes(self.strategy)
         yield monitoring(function, "snapshots read", read / MILLION, prices.S3_READS)
+        yield from self._snapshot(Group.MONITORING, function, batches)
+
+    def _snapshot(self, group: Group, function: Resource, runs: Decimal) -> Iterator[Item]:
+        """Of SnapStart: one version's, as the one before goes with the deployment that follows it."""
+        if function.is_restored:
+            memory_gb = function.number("MemorySize", 128) / 1024
+            restored_gb = runs * self.traffic.share_restored * memory_gb
+            yield Item(group, "process kept", function.logical_id, memory_gb * SECONDS, prices.SNAPSHOT_KEPT)
+            yield Item(group, "processes restored", function.logical_id, restored_gb, prices.SNAPSHOT_RESTORED)
 
     def schedule(self, schedule: Resource) -> Iterator[Item]:
         """One run a night."""

@@ -28,6 +28,7 @@ class Traffic:
         requests: To the API, scrapes not counted. Default: a hundred planners, fifty requests a working day each.
         calls_per_request: Record lines per request. Nearly every request is one tracked call.
         ms_per_request: Time of a function. Tens of milliseconds of work, and cold starts on top.
+        share_restored: Of the runs of a function with a snapshot, those that wait for an environment to be restored.
         ms_per_batch: The same of ingest; each batch also writes the snapshot.
         ms_per_scrape: The same of a scrape, which reads one object.
         seconds_per_run: The same of a nightly run or a deployment's function. A night's redrive reads a day's log.
@@ -60,6 +61,7 @@ class Traffic:
     requests: Decimal = Decimal(100_000)
     calls_per_request: Decimal = Decimal("1.1")
     ms_per_request: Decimal = Decimal(60)
+    share_restored: Decimal = Decimal("0.02")
     ms_per_batch: Decimal = Decimal(60)
     ms_per_scrape: Decimal = Decimal(25)
     seconds_per_run: Decimal = Decimal(60)

@@ -50,5 +50,5 @@ def redrive_variables(
     return tracking_variables(options) | {
         "FAILED_BATCHES_BUCKET": failed.bucket.bucket_name,
         "CALL_LOG_GROUP_NAME": call_log.log_group_name,
-        "INGEST_FUNCTION_NAME": ingest.function.function_name,
+        "INGEST_FUNCTION_NAME": ingest.called.function_name,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -24,6 +24,9 @@ INTERFACE_ACTIONS = [
 ]
 
 
+ALIAS, NEWEST = "published", "$LATEST"
+
+
 class PrivateFunction(Construct):
     """
     A function that logs to one group, is traced if it is told so, and has no permission beyond that until it is granted
@@ -33,6 +36,10 @@ class PrivateFunction(Construct):
         environment: Its variables; TRACING is for Lambda, too.
         network: Where it runs, to reach the database; None for outside, where it reaches AWS's own endpoints.
         reserved_concurrency: Executions kept for it, which it may not exceed; None for no such promise.
+        snapstart: Whether its environments are restored from a snapshot of its newest version.
+    Attributes:
+        called: What is to be called: the function, or the alias of the version that has a snapshot.
+        qualifier: By which Lambda knows it among the function's versions.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class PrivateFunction(Construct):
         memory_mb: int = 512,
         network: Network | None = None,
         reserved_concurrency: int | None = None,
+        snapstart: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
@@ -75,8 +83,20 @@ class PrivateFunction(Construct):
             vpc=network.vpc if network else None,
             vpc_subnets=network.subnets if network else None,
             security_groups=[network.clients] if network else None,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snapstart else None,
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.DESTROY) if snapstart else None,
         )
+        self.qualifier = ALIAS if snapstart else NEWEST
+        self.called: lambda_.IFunction = self._published() if snapstart else self.function
         self._accept(network=network, traced=_traced(environment), reserved_concurrency=reserved_concurrency)
+
+    def _published(self) -> lambda_.Alias:
+        """
+        One name for whichever version is the newest: only published versions have snapshots.
+
+        The version before is deleted when all callers have the newest, as its snapshot costs money as long as it is.
+        """
+        return lambda_.Alias(self, "Published", alias_name=ALIAS, version=self.function.current_version)
 
     def _allow_logs(self, log_group: logs.ILogGroup) -> None:
         self.role.add_to_policy(
@@ -161,6 +181,7 @@ class DynoFunction(PrivateFunction):
         memory_mb: int = 512,
         network: Network | None = None,
         reserved_concurrency: int | None = None,
+        snapstart: bool = False,
     ) -> None:
         super().__init__(
             scope,
@@ -174,5 +195,6 @@ class DynoFunction(PrivateFunction):
             memory_mb=memory_mb,
             network=network,
             reserved_concurrency=reserved_concurrency,
+            snapstart=snapstart,
         )
         self.database_user = environment.get("DATABASE_USER", "")

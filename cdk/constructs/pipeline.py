@@ -37,7 +37,7 @@ class Pipeline(Construct):
             self,
             "Records",
             log_group=log_group,
-            destination=log_destinations.LambdaDestination(ingest.function),
+            destination=log_destinations.LambdaDestination(ingest.called),
             filter_pattern=logs.FilterPattern.literal(PATTERN),
         )
         self._keep_failures(ingest, failed)
@@ -53,13 +53,16 @@ class Pipeline(Construct):
             self,
             "Failure",
             function_name=ingest.function.function_name,
-            qualifier="$LATEST",
+            # What is called by another name than this loses a batch that fails.
+            qualifier=ingest.qualifier,
             maximum_retry_attempts=2,
             maximum_event_age_in_seconds=6 * 60 * 60,
             destination_config={"onFailure": {"destination": failed.bucket.bucket_arn}},
         )
         # Lambda tries the permission when the destination is set.
         config.node.add_dependency(writes)
+        if ingest.called is not ingest.function:
+            config.node.add_dependency(ingest.called)  # the qualifier is no more than its name
 
 
 def _writes(bucket_arn: str) -> list[iam.PolicyStatement]:

@@ -40,7 +40,7 @@ class Nightly(Construct):
             description=function.function.node.path,
             schedule=scheduler.ScheduleExpression.cron(hour=str(hour), minute=str(minute), time_zone=TimeZone.ETC_UTC),
             target=targets.LambdaInvoke(
-                function.function,
+                function.called,
                 input=scheduler.ScheduleTargetInput.from_object(dict(event)),
                 retry_attempts=5,
                 max_event_age=Duration.hours(1),
@@ -48,7 +48,7 @@ class Nightly(Construct):
                 role=self._role(function).without_policy_updates(),
             ),
         )
-        function.function.configure_async_invoke(retry_attempts=1, max_event_age=Duration.hours(1))
+        function.called.configure_async_invoke(retry_attempts=1, max_event_age=Duration.hours(1))
 
     def _role(self, function: PrivateFunction) -> iam.Role:
         """May call the function, on behalf of this account only."""
@@ -57,6 +57,6 @@ class Nightly(Construct):
         )
         role = iam.Role(self, "Role", assumed_by=ours)
         role.add_to_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function.function_arn])
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.called.function_arn])
         )
         return role

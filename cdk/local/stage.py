@@ -3,8 +3,8 @@ How this machine differs from AWS; everything that does is on this page.
 
 The database is elsewhere and knows its callers by trust, without TLS. Workers are this Python with the virtual
 environment's packages, so the dependency layer is empty and the dyno layer is the source. There is no account limit to
-reserve concurrency from, no account to log the gateway's requests to, and nobody to take traces or a copy of
-Prometheus' samples. And some resource types do not exist here.
+reserve concurrency from, nobody to copy a process, no account to log the gateway's requests to, and nobody to take
+traces or a copy of Prometheus' samples. And some resource types do not exist here.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ CHOICES = {
     "access_logs": "off",
     "remote_write": "off",
     "reserved_concurrency": "off",
+    "snapstart": "off",
     "throttle_rate": "10000",
     "throttle_burst": "5000",
     "tracing": "off",

@@ -52,9 +52,9 @@ class ServiceStack(Stack):
             self,
             "Api",
             functions={
-                "allocations": self.allocations.function,
-                "metrics": self.metrics.function,
-                "roi": self.roi.function,
+                "allocations": self.allocations.called,
+                "metrics": self.metrics.called,
+                "roi": self.roi.called,
             },
             identity=data.identity,
             options=options,
@@ -83,6 +83,7 @@ class ServiceStack(Stack):
             timeout or Duration.seconds(20),
             1024,
             reserved_concurrency=self._options.reserved_concurrency,
+            snapstart=self._options.snapstart,
             series=series,
         )
 
@@ -98,6 +99,8 @@ class ServiceStack(Stack):
             Duration.seconds(60),
             512,
             reserved_concurrency=self._options.reserved_concurrency,
+            # Nobody waits for it as for a door, but a report shows a call within seconds.
+            snapstart=self._options.snapstart,
         )
 
     def _nightly(self) -> None:
@@ -127,7 +130,7 @@ class ServiceStack(Stack):
         failed.grant_replay(function)
         self.call_log.grant(function.role, "logs:FilterLogEvents")
         function.role.add_to_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.ingest.function.function_arn])
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.ingest.called.function_arn])
         )
         return function
 
@@ -142,6 +145,7 @@ class ServiceStack(Stack):
         memory_mb: int,
         *,
         reserved_concurrency: int | None = None,
+        snapstart: bool = False,
         series: int | None = None,
     ) -> DynoFunction:
         function = DynoFunction(
@@ -157,6 +161,7 @@ class ServiceStack(Stack):
             timeout=timeout,
             memory_mb=memory_mb,
             reserved_concurrency=reserved_concurrency,
+            snapstart=snapstart,
         )
         self._data.database.grant_connect(function)
         return function

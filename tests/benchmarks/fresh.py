@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from importlib.metadata import distribution
 from pathlib import Path
@@ -54,18 +54,27 @@ class Fresh:
         options = ["-B", "-X", f"pycache_prefix={self._compiled if compiled else self._as_uploaded}"]
         return min(self._start_s(work, options) for _ in range(starts)) * 1000
 
+    def said(self, work: str, settings: Mapping[str, str]) -> str:
+        """What a program prints, told of `settings` beside what every program here is."""
+        return self._done(work, ["-B"], _environment() | dict(settings)).stdout
+
     def _start_s(self, work: str, options: Iterable[str]) -> float:
         # The clock counts from the machine's start, so both processes read the same.
         began_s = time.perf_counter()
         return self._run(work, options) - began_s
 
     def _run(self, work: str, options: Iterable[str]) -> float:
+        return float(self._done(work, options, _environment()).stdout.split()[-1])
+
+    def _done(
+        self, work: str, options: Iterable[str], environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         program = PROGRAM.format(paths=[str(path) for path in self._paths], work=work)
         command = [sys.executable, "-I", "-S", *options, "-c", program]
-        done = subprocess.run(command, env=_environment(), cwd="/", capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{work}\nfailed:\n{done.stderr}")
-        return float(done.stdout.split()[-1])
+        return done
 
 
 def _linked(folder: Path, names: Iterable[str]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aws_cdk import Annotations, App, RemovalPolicy, Stack
 from aws_cdk import aws_s3 as s3
-from cfnlint import ManualArgs, lint  # type: ignore[import-untyped]
+from cfnlint import ManualArgs, lint
 
 from cdk.app import build, check
 from cdk.constructs.nag import accept

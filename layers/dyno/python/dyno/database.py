@@ -16,6 +16,7 @@ from dyno import driver
 from dyno.errors import DatabaseResuming, DatabaseUnavailable, Unavailable
 from dyno.rds_token import rds_token
 from dyno.settings import DatabaseAuth, Settings
+from dyno.snapstart import before_snapshot
 
 CONNECT_TIMEOUT_S = 8
 """A paused cluster takes about 15 s to wake; callers are told to come back before the gateway gives up at 29 s."""
@@ -35,6 +36,9 @@ Source:
 """
 _NOT_BELIEVED = "28"
 """The class of what is wrong with who we say we are: of a token, that a clock is wrong or AWS does not know it yet."""
+
+_made: list[Engine] = []
+"""As many as a process has settings."""
 
 
 @cache
@@ -62,7 +66,17 @@ def engine(settings: Settings, answer_timeout_s: float | None = ANSWER_TIMEOUT_S
     event.listen(made, "checkin", _note_the_time)
     event.listen(made, "checkout", _refuse_the_stale)
     event.listen(made, "checkout", lambda ours, entry, _: _allow_time(ours, entry, answer_timeout_s))
+    _made.append(made)
     return made
+
+
+def disconnect() -> None:
+    """Close what nobody is using: copies of this process would all speak to the server on one connection."""
+    for each in _made:
+        each.dispose()
+
+
+before_snapshot(disconnect)
 
 
 @contextmanager

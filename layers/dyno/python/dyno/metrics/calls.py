@@ -16,6 +16,7 @@ from dyno.metrics.line import Finished, Lines
 from dyno.metrics.summary import NOTHING, summary
 from dyno.observability import Request, continuing, current_request
 from dyno.scrub import scrub
+from dyno.snapstart import after_restore
 from dyno.stacktrace import stack_trace
 
 MAX_MESSAGE = 500
@@ -112,10 +113,7 @@ def renew() -> None:
 
 
 os.register_at_fork(after_in_child=renew)
-with suppress(ImportError):  # it comes with Lambda's runtime, and is nowhere else
-    from snapshot_restore_py import register_after_restore  # type: ignore[import-not-found]
-
-    register_after_restore(renew)
+after_restore(renew)
 
 
 def next_event_id() -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dyno.errors import Unavailable
 from dyno.metrics.model import Snapshot
 from dyno.observability import logger
+from dyno.snapstart import before_snapshot
 
 KEY = "exposition/snapshot.json"
 MAX_TRIES = 10
@@ -125,3 +126,11 @@ def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
         retries={"mode": "standard", "total_max_attempts": TRIES},
     )
     return boto3.client("s3", config=patience)
+
+
+def forget_client() -> None:
+    """Let go of the client, with its credentials and its connections: a copy of this process begins with none."""
+    _s3.cache_clear()
+
+
+before_snapshot(forget_client)
