@@ -20,6 +20,14 @@ def commit(named: Path = NAMED) -> str:
     return named.read_text().strip()
 
 
+def missing(release: str) -> str:
+    """What to say of a release that is not in the history, and what to do about it."""
+    return (
+        f"the release before this one, {release[:12]} by {NAMED.relative_to(ROOT)}, is not in this clone's history: "
+        "`git fetch --unshallow` brings it, SKIP=history leaves this out"
+    )
+
+
 def unpack(folder: Path, *, release: str | None = None, repository: Path = ROOT) -> Path:
     """
     Put the release's files into a folder.
@@ -30,10 +38,7 @@ def unpack(folder: Path, *, release: str | None = None, repository: Path = ROOT)
     release = release or commit()
     archive = subprocess.run(["git", "archive", release], cwd=repository, capture_output=True, check=False)
     if archive.returncode:
-        raise NoHistoryError(
-            f"the release before this one, {release[:12]} by {NAMED.relative_to(ROOT)}, is not in this clone's "
-            "history: `git fetch --unshallow` brings it, SKIP=history leaves this out"
-        )
+        raise NoHistoryError(missing(release))
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as packed:
         packed.extractall(folder, filter="data")
     return folder

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from cdk.stage import ROOT
-from tests.release.previous import NoHistoryError, commit, environment, unpack
+from tests.release.previous import NoHistoryError, commit, environment, missing, unpack
 
 pytestmark = [pytest.mark.needs("history"), pytest.mark.xdist_group("older code")]
 
@@ -28,10 +28,15 @@ RUN = tuple(
 """Booking, planning, the registry, people, reports, and what brings records in: by the stores and services of each."""
 
 LEFT_OUT = {
-    "allocation/test_oracle.py::test_an_engine_that_forgets_something_is_noticed": "faults of the oracle's; long",
+    "allocation/test_oracle.py": "the service beside its rules in Python, and faults of the latter; long",
     "roi/test_conflicts.py": "counts held to a recount by brute force, on databases of their own; long",
     "roi/test_run.py::test_night_after_night_a_month_is_restated_until_it_is_complete_and_a_day_at_most_once": "long; "
     "the other runs of it stay",
+    "roi/test_totals.py": "counts held to a recount, of what roi/test_run.py reports; long",
+    "roi/test_days.py": "the same of days",
+    "roi/test_demand_recount.py": "the same of roi/test_demand.py",
+    "metrics/test_ingest.py::test_a_role_may_do_its_own_work_only[dyno_metrics-delete from metrics]": "refused, "
+    "but by another error, as the role has come to read only",
     "database": "the schema's own shape, its upgrades, TLS and round trips",
     "local": "the local stack, no schema",
     "metrics/test_ageing.py": "drops partitions, months at a time; long",
@@ -44,7 +49,7 @@ LEFT_OUT = {
 }
 """What of the older release's integration tests is not run, and why."""
 
-LEAST = 300
+LEAST = 400
 """Tests that pass: fewer, and it is not the whole of them that ran."""
 
 PATIENCE_S = 600
@@ -120,8 +125,18 @@ def test_a_clone_without_history_says_so_in_a_line(tmp_path: Path) -> None:
     assert "\n" not in str(refusal.value)
 
 
-def test_the_release_before_this_one_is_part_of_its_history(previous: Path) -> None:
-    subprocess.run(["git", "merge-base", "--is-ancestor", commit(), "HEAD"], cwd=ROOT, check=True)
+def is_history(release: str) -> bool:
+    known = subprocess.run(["git", "merge-base", "--is-ancestor", release, "HEAD"], cwd=ROOT, check=False)
+    return known.returncode == 0
+
+
+def test_the_release_before_this_one_is_part_of_its_history() -> None:
+    if not is_history(commit()):
+        pytest.fail(missing(commit()), pytrace=False)
+
+
+def test_a_release_that_never_was_would_be_found() -> None:
+    assert not is_history("0" * 40)
 
 
 def test_whatever_is_not_run_is_named(previous: Path) -> None:
