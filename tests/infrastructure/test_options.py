@@ -19,6 +19,7 @@ def test_nothing_chosen_is_a_small_deployment_on_aws() -> None:
     assert options.tracing is Tracing.XRAY
     assert options.reserved_concurrency is None
     assert options.access_logs
+    assert not options.snapstart
     assert (options.waf, options.waf_rate_limit) == (True, 6000)
     assert (options.load_balancer, options.shell, options.remote_write) == (False, False, RemoteWrite.OFF)
 
@@ -66,6 +67,7 @@ def test_saying_who_may_come_by_no_load_balancer_is_refused() -> None:
         ("monitoring_cidr", "::/0", "::/0"),
         ("remote_write", "thanos", "one of off, managed"),
         ("exec", "perhaps", "perhaps"),
+        ("snapstart", "perhaps", "perhaps"),
         ("waf", "perhaps", "perhaps"),
         ("waf_rate_limit", "9", "10 to 2,000,000,000"),
         ("waf_rate_limit", "2000000001", "10 to 2,000,000,000"),
