@@ -35,6 +35,8 @@ LEFT_OUT = {
     "roi/test_totals.py": "counts held to a recount, of what roi/test_run.py reports; long",
     "roi/test_days.py": "the same of days",
     "roi/test_demand_recount.py": "the same of roi/test_demand.py",
+    "roi/test_dyno_days.py": "the same of dynos' days, some on databases of their own",
+    "roi/test_nights.py": "night after night, as above; long",
     "metrics/test_ingest.py::test_a_role_may_do_its_own_work_only[dyno_metrics-delete from metrics]": "refused, "
     "but by another error, as the role has come to read only",
     "database": "the schema's own shape, its upgrades, TLS and round trips",
@@ -49,7 +51,7 @@ LEFT_OUT = {
 }
 """What of the older release's integration tests is not run, and why."""
 
-LEAST = 400
+LEAST = 380
 """Tests that pass: fewer, and it is not the whole of them that ran."""
 
 PATIENCE_S = 600
