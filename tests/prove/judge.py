@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from tests.prove.calls import CHANGES_OF_DYNOS
 from tests.prove.history import Call, Entry, Fault, Json, Kept, Outcome, Request, day, told
+from tests.prove.regimes import TERMS
 from tests.prove.replay import BEGINS, Finding, Replay
 
 CHANGES = {"confirm", "move", "extend", "shorten", "finish", "step"}
@@ -31,7 +32,12 @@ REFUSALS = {
 
 
 def judged(
-    calls: Sequence[Call], faults: Sequence[Fault], kept: Kept, alarms: Sequence[str], today: date
+    calls: Sequence[Call],
+    faults: Sequence[Fault],
+    kept: Kept,
+    alarms: Sequence[str],
+    today: date,
+    horizon_days: int = TERMS.horizon_days,
 ) -> list[Finding]:
     """
     Everything that is wrong.
@@ -39,8 +45,9 @@ def judged(
     Args:
         alarms: What the server's log says that none should.
         today: In the lab, when it began.
+        horizon_days: How far ahead a booking of the lab may end.
     """
-    replay = Replay(kept)
+    replay = Replay(kept, horizon_days)
     findings = list(replay.run())
     return [*findings, *Verdict(calls, faults, replay, today).run(), *_alarming(kept, alarms)]
 

@@ -54,6 +54,7 @@ class Replay:
     """The lab as it was after each transaction; `states` is every occupancy at every version it ever had."""
 
     kept: Kept
+    horizon_days: int = TERMS.horizon_days
     states: dict[tuple[int, int], Json] = field(default_factory=dict)
     now: dict[int, Json] = field(default_factory=dict)
     _at_dyno: dict[int, set[int]] = field(default_factory=dict)
@@ -153,7 +154,7 @@ class Replay:
         today = datetime.fromtimestamp(entry.at - LONGEST_CALL_S, UTC).date()
         if (was is None or was["start_date"] != after["start_date"]) and day(after["start_date"]) < today:
             yield Finding("rule", f"{what} begins in the past", at)
-        if day(after["end_date"]) > datetime.fromtimestamp(entry.at, UTC).date() + timedelta(days=TERMS.horizon_days):
+        if day(after["end_date"]) > datetime.fromtimestamp(entry.at, UTC).date() + timedelta(days=self.horizon_days):
             yield Finding("rule", f"{what} ends beyond the horizon", at)
 
     def _unfit(self, allocation: Json) -> str | None:
