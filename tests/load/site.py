@@ -86,7 +86,7 @@ def running() -> Iterator[Site]:
     shutil.rmtree(instance.folder, ignore_errors=True)
     family = Family(instance)
     try:
-        with server.running() as there:
+        with server.running(Server, "load-database") as there:
             port = instance.ports().aws
             local = asyncio.run(aws.start(family, port))
             s3, logs = aws.client("s3", port), aws.client("logs", port)
