@@ -271,7 +271,7 @@ def test_while_ingest_fails_everything_stays_for_the_next_run(site: Site) -> Non
     site.invoked.before = lambda: None
     recovered = site.redrive()
 
-    assert calls == 5, "three batches in a row, then each further part is tried once"
+    assert calls == 10, "three batches in a row, then each further part is tried once; each of them is asked twice"
     assert report["complete"] is False
     assert report["reason"].startswith("ingest failed: DatabaseUnavailable: the database is gone; password=[secret]")
     assert "stopped after 3 failures in a row" in report["reason"]
@@ -279,6 +279,22 @@ def test_while_ingest_fails_everything_stays_for_the_next_run(site: Site) -> Non
     assert (report["log"]["batches"], report["log"]["failed"]) == (1, 1)
     assert site.kept() == []
     assert (recovered["complete"], recovered["failed_batches"]["replayed"], recovered["rows_added"]) == (True, 5, 4)
+
+
+def test_one_session_that_was_ended_stops_nothing(site: Site) -> None:
+    site.keep_example()
+    site.log(record("e-1"))
+    ended = iter([True])
+
+    def gone_once() -> None:
+        if next(ended, False):
+            raise DatabaseUnavailable("the session was ended")
+
+    site.invoked.before = gone_once
+    report = site.redrive()
+
+    assert report["complete"] is True, report["reason"]
+    assert (report["failed_batches"]["replayed"], report["log"]["failed"]) == (1, 0)
 
 
 def test_short_of_time_a_run_begins_nothing(site: Site) -> None:

@@ -107,6 +107,7 @@ CALLED_BY = {
     "note_registry": "",
     "obstacle_json": "",
     "open_days": "roi",
+    "open_kept": "",
     "people": "roi",
     "plan_alone": "",
     "refresh_breadth": "",

@@ -178,7 +178,7 @@ def test_three_failures_in_a_row_end_it() -> None:
 
     report = run(fake)
 
-    assert len(fake.handed) == 5, "three batches; then each further part is tried once"
+    assert len(fake.handed) == 10, "three batches; then each further part is tried once; each of them is asked twice"
     assert len(fake.objects) == 11, "and where to go on"
     assert (report.failed_batches.found, report.failed_batches.left) == (3, 3)
     assert report.log.go_on_since == BEGIN

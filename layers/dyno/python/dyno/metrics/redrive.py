@@ -204,9 +204,8 @@ class _Run:
             IngestBroke: On this very event; it says nothing of the next.
             _Enough: It has been down too often, or time is running out.
         """
-        self._stop_in_time()
         try:
-            said = _Answer.model_validate(self._leftovers.ingest(event))
+            said = self._ask(event)
         except Unavailable as why:
             self._failures += 1
             self._fail(why)
@@ -217,6 +216,15 @@ class _Run:
         self._report.rows_added += said.rows + said.observations
         self._report.dead_letters.recovered += said.recovered
         return said
+
+    def _ask(self, event: Mapping[str, Any]) -> _Answer:
+        """Ingest's answer; asked once more where it was down, as it is for one batch if just its session was ended."""
+        self._stop_in_time()
+        try:
+            return _Answer.model_validate(self._leftovers.ingest(event))
+        except Unavailable:
+            self._stop_in_time()
+            return _Answer.model_validate(self._leftovers.ingest(event))
 
     def _fail(self, why: Exception) -> None:
         if len(self._reasons) < MAX_REASONS:
