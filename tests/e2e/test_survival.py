@@ -3,9 +3,7 @@
 import itertools
 import os
 import re
-import shutil
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -13,22 +11,15 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import create_engine
 
-from cdk.local import aws, postgres
-from cdk.local.instance import LOOPBACK, ROOT, Instance
-from cdk.local.processes import Child, Family
 from cdk.local.prometheus import Prometheus
 from cdk.monitoring.prometheus.alerts import JOB
 from cdk.monitoring.prometheus.config import SCRAPE_TIMEOUT_S
-from dyno import migrations
-from dyno.bootstrap import OWNER, by_connection
-from dyno.metrics.snapshot import KEY
 from tests.e2e.monitor import firing, monitored, values
+from tests.e2e.outages import Database, elsewhere, redrive
 from tests.e2e.site import Site, eventually, in_days
 
 OUTAGE_S = 60
@@ -43,82 +34,10 @@ SCRAPED_EVERY_S = SCRAPE_TIMEOUT_S
 """A scrape may take no longer than this; that is no less than where the stack is deployed."""
 
 
-@dataclass
-class Database:
-    """A PostgreSQL beside the stack's own, which may be stopped without the stack ending; its data outlives a stop."""
-
-    instance: Instance
-    port: int
-    family: Family
-    server: Child | None = None
-
-    @classmethod
-    def made(cls) -> "Database":
-        instance = Instance.named("test-outage")
-        shutil.rmtree(instance.folder, ignore_errors=True)
-        database = cls(instance, instance.ports().database, Family(instance))
-        database.start()
-        by_connection({"DATABASE_HOST": LOOPBACK, "DATABASE_PORT": str(database.port), "DATABASE_NAME": "dyno"})
-        owner = create_engine(f"postgresql+pg8000://{OWNER.name}@{LOOPBACK}:{database.port}/dyno")
-        migrations.upgrade(owner)
-        owner.dispose()
-        return database
-
-    def start(self) -> None:
-        self.server = postgres.start(self.family, self.port)
-
-    def stop(self) -> None:
-        assert self.server
-        self.server.stop()
-
-    def sql(self, statement: str, **values: Any) -> list[Any]:
-        connection = postgres.connect(self.port, "dyno")
-        try:
-            rows: list[Any] = connection.run(statement, **values)
-            return rows
-        finally:
-            connection.close()
-
-
 @pytest.fixture(scope="module")
 def database(site: Site) -> Iterator[Database]:
-    """The doors use it instead of the stack's own while these tests run."""
-    database = Database.made()
-    before = point(site, str(database.port))
-    try:
+    with elsewhere(site, "test-outage") as database:
         yield database
-    finally:
-        point(site, before)
-        database.family.stop()
-        forget_snapshot(site)
-        redrive(site)  # the stack's own database gets what was written to the other
-        shutil.rmtree(database.instance.folder)
-
-
-def forget_snapshot(site: Site) -> None:
-    """Delete the totals in S3, which are the other database's."""
-    outputs = {name: value for stack in site.instance.read("outputs.json").values() for name, value in stack.items()}
-    aws.client("s3", site.deployed.aws_port).delete_object(Bucket=outputs["SnapshotBucketName"], Key=KEY)
-
-
-def redrive(site: Site) -> subprocess.CompletedProcess[str]:
-    """As `make redrive` does."""
-    command = [sys.executable, "-m", "cdk.local", "--stack", site.instance.folder.name, "redrive"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def point(site: Site, port: str) -> str:
-    """Let every function that uses the database use the one at a port; gives the port of before."""
-    functions = aws.client("lambda", site.deployed.aws_port)
-    before = ""
-    for name in ("allocations", "metrics", "metrics_ingest"):
-        function = site.deployed.functions[name]
-        variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-        before = variables["DATABASE_PORT"]
-        functions.update_function_configuration(
-            FunctionName=function, Environment={"Variables": variables | {"DATABASE_PORT": port}}
-        )
-    return before
 
 
 @dataclass
