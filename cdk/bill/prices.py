@@ -66,6 +66,7 @@ KMS_KEY = _price("1.00", "key")
 SECRET = _price("0.40", "secret")
 NOTIFICATIONS = _price("20.00", "M e-mails")
 SCHEDULED = _price("1.00", "M runs")
+EVENTS = _price("1.00", "M events")
 TOKENS = _price("2.25", "1,000 tokens")
 """To machines. The $6 a month that a machine's client cost besides are not counted: AWS is said to have dropped them in
 late 2025, which nobody has checked on a bill; docs/cost.md says what they would change."""

@@ -67,7 +67,7 @@ class Pricing:
 
     def function(self, function: Resource) -> Iterator[Item]:
         """Runs and the time they take, by who runs it; what nobody known does runs once a night."""
-        traffic = self.traffic
+        traffic, variables = self.traffic, function.properties.get("Environment", {}).get("Variables", {})
         if function in self.inventory.doors:
             # Which door a request takes is no choice of the templates: each gets an equal part.
             part = 1 / Decimal(len(self.inventory.doors))
@@ -75,6 +75,11 @@ class Pricing:
             yield from _runs(Group.APPLICATION, function, "requests", traffic.requests * part, traffic.ms_per_request)
             yield from _runs(Group.MONITORING, function, "scrapes", scrapes * part, traffic.ms_per_scrape)
             yield from self._snapshot(Group.APPLICATION, function, (traffic.requests + scrapes) * part)
+        elif variables.keys() & {"EVENT_SOURCE"}:
+            yield from _runs(function.group, function, "notices", traffic.notices, traffic.ms_per_notice)
+            yield by_stack(function, "events", traffic.notices / MILLION, prices.EVENTS)
+        elif variables.get("DATABASE_USER") == "dyno_notices":  # asked what there is, and told what was sent
+            yield from _runs(function.group, function, "notices handed out", 2 * traffic.notices, traffic.ms_per_notice)
         elif self.inventory.invoked_by(function, "logs.amazonaws.com"):
             yield from self._ingest(function)
         else:

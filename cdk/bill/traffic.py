@@ -32,6 +32,8 @@ class Traffic:
         ms_per_batch: The same of ingest; each batch also writes the snapshot.
         ms_per_scrape: The same of a scrape, which reads one object.
         seconds_per_run: The same of a nightly run or a deployment's function. A night's redrive reads a day's log.
+        notices_per_request: Bookings that are moved, displaced or cancelled, and holds that lapse, per request.
+        ms_per_notice: Time of either function by which one is told; both start cold as a rule.
         response_bytes: A page of a list is some 10 kB, a booking 1 kB.
         scrape_bytes: The text of all families, with every histogram's buckets.
         record_bytes: One record line with CloudWatch's part; a line without it is shorter. Measured by a test.
@@ -65,6 +67,8 @@ class Traffic:
     ms_per_batch: Decimal = Decimal(60)
     ms_per_scrape: Decimal = Decimal(25)
     seconds_per_run: Decimal = Decimal(60)
+    notices_per_request: Decimal = Decimal("0.02")
+    ms_per_notice: Decimal = Decimal(1_000)
     response_bytes: Decimal = Decimal(4_000)
     scrape_bytes: Decimal = Decimal(25_000)
     record_bytes: Decimal = Decimal(1_000)
@@ -106,6 +110,11 @@ class Traffic:
     def calls(self) -> Decimal:
         """Record lines."""
         return self.requests * self.calls_per_request
+
+    @property
+    def notices(self) -> Decimal:
+        """Events that tell of bookings, each by itself at most, and a look at night."""
+        return self.requests * self.notices_per_request + DAYS
 
     @property
     def batches(self) -> Decimal:

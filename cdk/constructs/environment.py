@@ -52,3 +52,16 @@ def redrive_variables(
         "CALL_LOG_GROUP_NAME": call_log.log_group_name,
         "INGEST_FUNCTION_NAME": ingest.called.function_name,
     }
+
+
+def notice_variables(options: Options, *, outbox: PrivateFunction) -> dict[str, str]:
+    """The environment of who carries notices; dyno.settings.NoticeSettings reads it."""
+    return tracking_variables(options) | {
+        "OUTBOX_FUNCTION_NAME": outbox.function.function_name,
+        "EVENT_SOURCE": event_source(options),
+    }
+
+
+def event_source(options: Options) -> str:
+    """What events of a deployment have as their source."""
+    return f"dyno-agent.{options.name}"

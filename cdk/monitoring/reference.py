@@ -24,6 +24,7 @@ PAGE = ROOT / "docs" / "metrics.md"
 FUNCTIONS: Functions = {
     Part.DOORS: ("allocations", "metrics", "roi"),
     Part.INGEST: ("ingest",),
+    Part.NOTICES: ("notices",),
     Part.NIGHTLY: ("lifecycle", "redrive", "roi"),
     Part.DEPLOYMENT: ("bootstrap", "migrate"),
 }
@@ -33,6 +34,7 @@ PARTS = {
     Part.API: "the API",
     Part.DOORS: "each function of the API",
     Part.INGEST: "`metrics_ingest`",
+    Part.NOTICES: "`notices`",
     Part.NIGHTLY: "each function of the night",
     Part.DEPLOYMENT: "each function of a deployment",
     Part.DATABASE: "the cluster",

@@ -106,6 +106,7 @@ def _platform(options: Options, data: DataStack, service: ServiceStack) -> Platf
         functions={
             Part.DOORS: {"allocations": service.allocations, "metrics": service.metrics, "roi": service.roi},
             Part.INGEST: {"ingest": service.ingest},
+            Part.NOTICES: {"notices": service.notices},
             Part.NIGHTLY: {"lifecycle": service.lifecycle, "redrive": service.redrive, "roi": service.roi},
             Part.DEPLOYMENT: {"bootstrap": data.bootstrap, "migrate": data.migrate},
         },

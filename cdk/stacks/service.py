@@ -11,6 +11,7 @@ from cdk.constructs.firewall import Firewall
 from cdk.constructs.function import DynoFunction
 from cdk.constructs.layers import Layers
 from cdk.constructs.log_group import log_group
+from cdk.constructs.notices import Notices
 from cdk.constructs.pipeline import PATTERN, Pipeline
 from cdk.constructs.schedule import Nightly
 from cdk.constructs.tracking import Tracking, tracking_variables
@@ -115,6 +116,25 @@ class ServiceStack(Stack):
         # Behind redrive, so that a day is closed with all its calls.
         Nightly(self, "NightlyRoi", function=self.roi, at=(2, 20), event={})
 
+        self.outbox = self._function(
+            "Outbox",
+            "outbox",
+            "dyno_notices",
+            "Hands out what befell bookings",
+            log,
+            Duration.seconds(45),
+            512,
+        )
+        self.notices = Notices(
+            self,
+            "Notices",
+            layers=self._layers,
+            options=self._options,
+            outbox=self.outbox,
+            bell=self.call_log,
+            log_group=log,
+        ).function
+
     def _redrive(self, log: logs.ILogGroup) -> DynoFunction:
         failed = self._data.failed_batches
         function = DynoFunction(
@@ -177,6 +197,8 @@ class ServiceStack(Stack):
         CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
         CfnOutput(self, "LifecycleFunctionName", value=self.lifecycle.function.function_name)
         CfnOutput(self, "RedriveFunctionName", value=self.redrive.function.function_name)
+        CfnOutput(self, "NoticesFunctionName", value=self.notices.function.function_name)
+        CfnOutput(self, "OutboxFunctionName", value=self.outbox.function.function_name)
         CfnOutput(self, "CallLogGroupName", value=self.call_log.log_group_name)
         CfnOutput(self, "SubscriptionPattern", value=PATTERN)
         CfnOutput(self, "DynoLayerArn", value=self._layers.dyno.layer_version_arn)

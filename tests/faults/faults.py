@@ -22,6 +22,7 @@ class Answer(StrEnum):
     TOLD = "CloudFormation is told `FAILED`"
     LEFT = "left as it is, and named in the log"
     EMPTY = "200 without counts"
+    WAITS = "notices wait, and are told later"
 
 
 @dataclass(frozen=True)
@@ -336,5 +337,28 @@ FAULTS = (
         "a-nights-work-failed",
         ("faults/test_storage.py::test_redrive_says_that_it_is_not_complete_and_why",),
         ("faults/test_storage.py::test_a_redrive_that_is_content_with_less_would_be_found",),
+    ),
+    Fault(
+        "EventBridge is away, or does not take everything",
+        ("notices",),
+        Answer.WAITS,
+        "notices-stay-behind",
+        (
+            "functions/test_notices_door.py::test_where_eventbridge_is_away_all_wait",
+            "functions/test_notices_door.py::test_entries_that_eventbridge_does_not_take_are_sent_again_and_no_others",
+            "functions/test_notices_door.py::test_an_entry_that_is_never_taken_waits_while_the_others_are_sent",
+        ),
+        ("functions/test_notices_door.py::test_a_failure_that_is_taken_for_success_would_be_found",),
+    ),
+    Fault(
+        "a function dies between a booking's change and its notice, or the notice and its note",
+        ("allocations", "notices", "outbox"),
+        Answer.WAITS,
+        "notices-stay-behind",
+        (
+            "functions/test_notices_door.py::test_who_dies_between_the_commit_and_the_bell_is_made_up_for_at_night_once",
+            "functions/test_notices_door.py::test_who_dies_before_it_is_noted_has_it_sent_again_under_its_id",
+        ),
+        ("integration/notices/test_outbox.py::test_a_notice_that_is_not_written_would_be_found",),
     ),
 )

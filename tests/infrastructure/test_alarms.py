@@ -29,7 +29,7 @@ ALWAYS = {
     *("ApiLatency", "RecordsMissing", "DeadLetters", "DatabaseACUUtilization"),
     *("AllocationsErrors", "MetricsErrors", "AllocationsThrottles", "MetricsThrottles", "RoiThrottles"),
     *("IngestErrors", "IngestAsyncEventsDropped", "IngestDestinationDeliveryFailures"),
-    *("LifecycleErrors", "RedriveErrors", "RoiErrors", "MigrateErrors", "BootstrapErrors"),
+    *("LifecycleErrors", "RedriveErrors", "RoiErrors", "MigrateErrors", "BootstrapErrors", "NoticesErrors"),
 }
 OF_CALLS = {
     *("BookingErrorBudgetFastLong", "BookingErrorBudgetFastShort"),

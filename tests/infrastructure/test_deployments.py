@@ -88,7 +88,7 @@ def test_a_tracked_function_in_this_app_joins_the_pipeline(layers: Path, tmp_pat
     assert function["Layers"] == doors["Layers"]
     assert function["Environment"]["Variables"]["METRICS_STRATEGY"] == "hybrid"
     assert function["Environment"]["Variables"]["CURRENCY"] == "USD"
-    assert len(resources(template, "AWS::Logs::SubscriptionFilter")) == 1
+    assert len(resources(template, "AWS::Logs::SubscriptionFilter")) == 2
 
 
 def test_a_tracked_function_of_another_app_needs_only_the_outputs(tmp_path: Path) -> None:

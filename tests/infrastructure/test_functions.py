@@ -2,6 +2,7 @@
 
 import pytest
 
+from dyno.database import BELL
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, references, resources, starting, text
 
@@ -14,6 +15,8 @@ FUNCTIONS = {
     "Ingest": "service",
     "Lifecycle": "service",
     "Redrive": "service",
+    "Outbox": "service",
+    "Notices": "service",
 }
 
 DATABASE_USERS = {
@@ -23,6 +26,7 @@ DATABASE_USERS = {
     "Roi": "dyno_roi",
     "Ingest": "dyno_ingest",
     "Lifecycle": "dyno_lifecycle",
+    "Outbox": "dyno_notices",
 }
 
 
@@ -84,18 +88,19 @@ def test_reserved_concurrency_is_off_unless_it_is_asked_for(aws: Templates, depl
         assert "ReservedConcurrentExecutions" not in function["Properties"]
 
 
-def test_records_have_one_way_into_ingest_and_its_own_log_is_not_it(each: Templates) -> None:
+def test_records_have_one_way_into_ingest_and_the_bell_one_to_who_carries_notices(each: Templates) -> None:
     filters = [r["Properties"] for t in each.all for r in resources(t, "AWS::Logs::SubscriptionFilter").values()]
     logs = {
         name: starting(each.service, "AWS::Lambda::Function", name)["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
-        for name in ("Allocations", "Metrics", "Ingest")
+        for name in ("Allocations", "Metrics", "Ingest", "Notices", "Outbox")
     }
+    leads = {given["FilterPattern"]: next(references(given["DestinationArn"])) for given in filters}
 
-    assert [each["FilterPattern"] for each in filters] == ['"dyno-call/1"']
-    assert filters[0]["LogGroupName"]["Ref"] == logs["Allocations"] == logs["Metrics"]
-    assert logs["Ingest"] != logs["Allocations"]
-    (ingest,) = references(filters[0]["DestinationArn"])
-    assert ingest.startswith("Ingest")
+    assert leads.keys() == {'"dyno-call/1"', f'"{BELL}"'}
+    assert {given["LogGroupName"]["Ref"] for given in filters} == {logs["Allocations"]} == {logs["Metrics"]}
+    assert logs["Allocations"] not in {logs["Ingest"], logs["Notices"], logs["Outbox"]}
+    assert leads['"dyno-call/1"'].startswith("Ingest")
+    assert leads[f'"{BELL}"'].startswith("Notices")
 
 
 def test_a_batch_that_fails_is_tried_again_and_then_kept(each: Templates) -> None:

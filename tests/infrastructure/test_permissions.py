@@ -78,6 +78,15 @@ SERVICE: Grants = {
     | may(FAILED, "s3:ListBucket")
     | may(f"{FAILED}/*", "s3:GetObject", "s3:DeleteObject")
     | may(f"{FAILED}/redrive/unfinished.json", "s3:PutObject"),
+    "OutboxRole": inside("NightlyLog", "dyno_notices"),
+    "NoticesCarrierRole": outside("NightlyLog")
+    | may("<OutboxFunction.Arn>", "lambda:InvokeFunction")
+    | may(
+        f"arn:<AWS::Partition>:events:{HERE}:event-bus/default",
+        "events:PutEvents",
+        condition="StringEquals events:source dyno-agent.DynoAgent",
+    ),
+    "NoticesNightlyRole": by_night("NoticesCarrierFunction"),
     "NightlyLifecycleRole": by_night("LifecycleFunction"),
     "NightlyRedriveRole": by_night("RedriveFunction"),
     "NightlyRoiRole": by_night("RoiFunction"),
@@ -116,6 +125,7 @@ GATEWAY = f"arn:<AWS::Partition>:execute-api:{HERE}:<ApiRest>/prod/*/*"
 CALLERS = {
     *(Caller(f"{door}Function", "apigateway.amazonaws.com", GATEWAY) for door in ("Allocations", "Metrics", "Roi")),
     Caller("IngestFunction", "logs.amazonaws.com", "<CallLog.Arn>"),
+    Caller("NoticesCarrierFunction", "logs.amazonaws.com", "<CallLog.Arn>"),
 }
 """One of the gateway's a function: of each method they would outgrow Lambda's limit for a policy."""
 

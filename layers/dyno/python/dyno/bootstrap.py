@@ -41,6 +41,7 @@ ROLES = (
     Role("dyno_ingest", 50),
     Role("dyno_lifecycle", 5),
     Role("dyno_roi", 20),
+    Role("dyno_notices", 5),
 )
 
 

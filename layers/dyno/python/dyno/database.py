@@ -8,12 +8,13 @@ from functools import cache
 from typing import Any, Literal
 
 import pg8000.dbapi
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from dyno import driver
 from dyno.errors import DatabaseResuming, DatabaseUnavailable, Unavailable
+from dyno.observability import current_request, logger
 from dyno.rds_token import rds_token
 from dyno.settings import DatabaseAuth, Settings
 from dyno.snapstart import before_snapshot
@@ -34,6 +35,12 @@ Classes of SQLSTATE: undone for another's sake, insufficient resources (connecti
 Source:
     PostgreSQL's documentation, "PostgreSQL Error Codes".
 """
+NOTICE_WAITS = "DY010"
+"""What the server says beside its answer to whatever has a notice written; see the migration of notices."""
+
+BELL = "dyno-notice/1"
+"""The word by which a log subscription finds the line that says so."""
+
 _NOT_BELIEVED = "28"
 """The class of what is wrong with who we say we are: of a token, that a clock is wrong or AWS does not know it yet."""
 
@@ -82,7 +89,13 @@ before_snapshot(disconnect)
 @contextmanager
 def transaction(over: Engine) -> Iterator[Connection]:
     """A connection whose work is committed at the end, or undone whole; for work that no single statement can do."""
-    with _answering(over), over.connect() as connection, _in_transactions(connection), connection.begin():
+    with (
+        _answering(over),
+        over.connect() as connection,
+        _ringing(connection),
+        _in_transactions(connection),
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -92,6 +105,22 @@ def trial(over: Engine) -> Iterator[Connection]:
     with _answering(over), over.connect() as connection, _in_transactions(connection), connection.begin() as work:
         yield connection
         work.rollback()
+        _was_told_of_notices(connection)  # of such as there are none
+
+
+@contextmanager
+def _ringing(connection: Connection) -> Iterator[None]:
+    """Say so in the log, behind the commit, if a notice waits; once too often does no harm."""
+    try:
+        yield
+    finally:
+        if _was_told_of_notices(connection):
+            logger.info("a notice waits", record=BELL)
+
+
+def _was_told_of_notices(connection: Connection) -> bool:
+    ours = None if connection.invalidated else connection.connection.dbapi_connection
+    return isinstance(ours, driver.Connection) and ours.was_told(NOTICE_WAITS)
 
 
 @contextmanager
@@ -108,8 +137,14 @@ def _in_transactions(connection: Connection) -> Iterator[None]:
 @contextmanager
 def autocommit(over: Engine) -> Iterator[Connection]:
     """A connection on which each statement is its own transaction: one round trip instead of three."""
-    with _answering(over), over.connect() as connection:
+    with _answering(over), over.connect() as connection, _ringing(connection):
         yield connection
+
+
+def correlated() -> ColumnElement[str]:
+    """To be selected before whatever may have a notice written, so that the notice says by which request."""
+    request = current_request()
+    return func.set_config("dyno.correlation_id", request.correlation_id if request else "", True)
 
 
 def wait_until_awake(over: Engine, patience_s: float) -> None:

@@ -148,6 +148,12 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         if at is None:
             self._usock.settimeout(None)
 
+    def was_told(self, code: str) -> bool:
+        """Whether the server has said something of that SQLSTATE beside its answers, since it was last asked."""
+        told = any(said.get(b"C") == code.encode() for said in self.notices)
+        self.notices.clear()
+        return told
+
     @property
     def was_left(self) -> bool:
         """

@@ -119,6 +119,32 @@ class RedriveSettings:
         return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
 
 
+@dataclass(frozen=True)
+class NoticeSettings:
+    """
+    What is told to whoever carries notices out; it has neither a database nor callers.
+
+    Source:
+        As for Settings.
+    """
+
+    outbox_function_name: str
+    event_source: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "NoticeSettings":
+        """
+        Read every variable.
+
+        Raises:
+            InvalidSettings: Names each that is missing, all at once.
+        """
+        reader = _Reader(env)
+        settings = {field.name: reader.read(field.name.upper(), str) for field in fields(cls)}
+        reader.complain()
+        return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
+
+
 @cache
 def settings() -> Settings:
     """The process's settings, read from its environment when first asked for."""

@@ -124,6 +124,16 @@ history = Table(
     Column("after", JSONB),
 )
 
+notices = Table(
+    "notices",
+    metadata,
+    Column("history_id", BigInteger, ForeignKey("history.id"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("correlation_id", Text),
+    Column("claimed_until", DateTime(timezone=True)),
+    Column("sent_at", DateTime(timezone=True)),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import Connection, Integer, func, literal, select, text
+from sqlalchemy import Connection, Integer, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from dyno.allocation.model import Placement, Terms
@@ -14,13 +14,9 @@ from dyno.allocation.planning_model import (
     MaintenanceWindow,
 )
 from dyno.allocation.store import big, digest
+from dyno.database import correlated
 from dyno.paging import Position
 from dyno.tables import dynos, history, occupancies
-
-_CLOSE = text(
-    "select close_dyno(:actor, :route, :key, :body_hash, :dyno_id, :start_date, :end_date, :reason, :displace,"
-    " :max_shift, :dry_run, :time_zone, :horizon_days) as answer"
-).columns(answer=JSONB)
 
 
 def change(
@@ -32,7 +28,8 @@ def change(
         big(allocation_id), actor, version, named, wanted.dry_run, terms.time_zone, terms.horizon_days, terms.max_days,
         type_=JSONB,
     )  # fmt: skip
-    return Placement.model_validate(connection.execute(select(changed)).scalar_one())
+    _, answer = connection.execute(select(correlated(), changed)).one()
+    return Placement.model_validate(answer)
 
 
 def close(
@@ -54,24 +51,12 @@ def close(
         key: The caller's Idempotency-Key on this route, if any; a dry run keeps none.
         displace: Whether bookings that are in the way are placed anew.
     """
-    answer = connection.execute(
-        _CLOSE,
-        {
-            "actor": actor,
-            "route": route,
-            "key": None if request.dry_run else key,
-            "body_hash": digest(request),
-            "dyno_id": dyno_id,
-            "start_date": request.start_date,
-            "end_date": request.end_date,
-            "reason": request.reason,
-            "displace": displace,
-            "max_shift": request.max_backup_days,
-            "dry_run": request.dry_run,
-            "time_zone": terms.time_zone,
-            "horizon_days": terms.horizon_days,
-        },
-    ).scalar_one()
+    closed = func.close_dyno(
+        actor, route, None if request.dry_run else key, digest(request), dyno_id, request.start_date, request.end_date,
+        request.reason, displace, request.max_backup_days, request.dry_run, terms.time_zone, terms.horizon_days,
+        type_=JSONB,
+    )  # fmt: skip
+    _, answer = connection.execute(select(correlated(), closed)).one()
     return Closing.model_validate(answer)
 
 

@@ -35,6 +35,7 @@ from dyno.allocation.model import (
     Swept,
     Terms,
 )
+from dyno.database import correlated
 from dyno.paging import Position
 from dyno.tables import dynos, occupancies, refusals, vehicles
 
@@ -103,7 +104,8 @@ def version(connection: Connection, occupancy_id: int) -> int | None:
 
 def cancel(connection: Connection, allocation_id: int, actor: str, *, anybodys: bool) -> Placement:
     """Cancel an allocation in one statement; a second time changes nothing."""
-    answer = connection.execute(select(func.cancel(allocation_id, actor, anybodys, type_=JSONB))).scalar_one()
+    cancelled = func.cancel(allocation_id, actor, anybodys, type_=JSONB)
+    _, answer = connection.execute(select(correlated(), cancelled)).one()
     return Placement.model_validate(answer)
 
 

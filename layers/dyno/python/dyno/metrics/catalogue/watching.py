@@ -14,6 +14,7 @@ class Part(StrEnum):
     Attributes:
         DOORS: Each function of the API.
         NIGHTLY: Each function that runs once a night.
+        NOTICES: Who tells EventBridge what befell bookings.
         DEPLOYMENT: Each function that a deployment calls.
     """
 
@@ -21,6 +22,7 @@ class Part(StrEnum):
     DOORS = "doors"
     INGEST = "ingest"
     NIGHTLY = "nightly"
+    NOTICES = "notices"
     DEPLOYMENT = "deployment"
     DATABASE = "database"
 
@@ -189,6 +191,17 @@ BATCHES_NOT_KEPT = AwsMetric(
     ),
 )
 
+NOTICES_FAILED = AwsMetric(
+    LAMBDA,
+    "Errors",
+    Part.NOTICES,
+    "Count",
+    "Runs that could not send all notices, or at night found some that had been left behind.",
+    Row.PIPELINE,
+    "Notices that stayed behind",
+    objective=Limit("Sum", 1, "Notices of bookings stay behind.", "Notices stay behind"),
+)
+
 CAPACITY = AwsMetric(
     RDS,
     "ServerlessDatabaseCapacity",
@@ -248,6 +261,7 @@ AWS_METRICS = (
     BATCHES_THROTTLED,
     BATCHES_DROPPED,
     BATCHES_NOT_KEPT,
+    NOTICES_FAILED,
     CAPACITY,
     CAPACITY_USED,
     CONNECTIONS,
