@@ -95,10 +95,19 @@ class Inventory:
             if permission.stack == function.stack
         )
 
+    def takes_records(self, function: Resource) -> bool:
+        """Whether the log hands a function its records; whoever carries notices is rung for by it, and no more."""
+        return self.invoked_by(function, "logs.amazonaws.com") and not carries_notices(function)
+
     @property
     def doors(self) -> list[Resource]:
         """Functions of the API."""
         return [each for each in self.of("AWS::Lambda::Function") if self.invoked_by(each, "apigateway.amazonaws.com")]
+
+
+def carries_notices(function: Resource) -> bool:
+    """Whether a function sends events."""
+    return "EVENT_SOURCE" in function.properties.get("Environment", {}).get("Variables", {})
 
 
 def references(value: object) -> Iterator[str]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from cdk.bill import prices
-from cdk.bill.inventory import Group, Inventory, Resource
+from cdk.bill.inventory import Group, Inventory, Resource, carries_notices
 from cdk.bill.items import Item, application, by_stack, monitoring
 from cdk.bill.traffic import DAYS, GIGA, HOURS, MILLION, SECONDS, Traffic, traced
 from cdk.options import Strategy
@@ -75,12 +75,12 @@ class Pricing:
             yield from _runs(Group.APPLICATION, function, "requests", traffic.requests * part, traffic.ms_per_request)
             yield from _runs(Group.MONITORING, function, "scrapes", scrapes * part, traffic.ms_per_scrape)
             yield from self._snapshot(Group.APPLICATION, function, (traffic.requests + scrapes) * part)
-        elif variables.keys() & {"EVENT_SOURCE"}:
+        elif carries_notices(function):
             yield from _runs(function.group, function, "notices", traffic.notices, traffic.ms_per_notice)
             yield by_stack(function, "events", traffic.notices / MILLION, prices.EVENTS)
         elif variables.get("DATABASE_USER") == "dyno_notices":  # asked what there is, and told what was sent
             yield from _runs(function.group, function, "notices handed out", 2 * traffic.notices, traffic.ms_per_notice)
-        elif self.inventory.invoked_by(function, "logs.amazonaws.com"):
+        elif self.inventory.takes_records(function):
             yield from self._ingest(function)
         else:
             yield from _runs(function.group, function, "runs", DAYS, traffic.seconds_per_run * 1000)

@@ -131,8 +131,7 @@ class WatchingPricing(Pricing):
     def _of_ingest(self, group: Resource) -> bool:
         functions = self.inventory.of("AWS::Lambda::Function")
         return any(
-            self.inventory.invoked_by(each, "logs.amazonaws.com")
-            and group.logical_id in references(each.properties.get("LoggingConfig"))
+            self.inventory.takes_records(each) and group.logical_id in references(each.properties.get("LoggingConfig"))
             for each in functions
             if each.stack == group.stack
         )
