@@ -116,5 +116,5 @@ restore-drill: .venv/ready ## Restore the database beside itself, compare and de
 cost: .venv/ready ## Compare what each strategy costs a month on AWS, offline: ARGS="-c traffic=250000" or ARGS=--json
 	@python -m cdk.cost $(ARGS)
 
-user: .venv/ready ## Let somebody sign in on AWS, or change their role: EMAIL=… ROLE=user|power_user|admin; ERASE=1 deletes them
-	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" $(if $(ERASE),--erase,--role "$(ROLE)")
+user: .venv/ready ## Let somebody sign in on AWS, or change their role: EMAIL=… ROLE=user|power_user|admin; DISABLE=1, ENABLE=1; ERASE=1 deletes them
+	@python -m cdk.users --name "$(DEPLOYMENT)" --email "$(EMAIL)" $(if $(ERASE),--erase,$(if $(DISABLE),--disable,$(if $(ENABLE),--enable,--role "$(ROLE)")))

@@ -35,6 +35,21 @@ def enrolment(pool_id: str, email: str, role: str) -> str:
     return f"""curl -H "Authorization: Bearer $TOKEN" "${{ApiUrl}}users" --data '{body}'"""
 
 
+def close(pool_id: str, email: str) -> str:
+    """Let a user of the pool sign in no more, nor renew what they have; the id that the service knows them by."""
+    pool = boto3.client("cognito-idp")
+    pool.admin_disable_user(UserPoolId=pool_id, Username=email)
+    pool.admin_user_global_sign_out(UserPoolId=pool_id, Username=email)
+    return _sub(pool, pool_id, email)
+
+
+def reopen(pool_id: str, email: str) -> str:
+    """Let a user of the pool sign in again; the id that the service knows them by."""
+    pool = boto3.client("cognito-idp")
+    pool.admin_enable_user(UserPoolId=pool_id, Username=email)
+    return _sub(pool, pool_id, email)
+
+
 def dismiss(pool_id: str, email: str) -> str:
     """
     Delete a user of the pool for good; the id that the service knows them by, which nobody can tell afterwards.
@@ -49,10 +64,19 @@ def dismiss(pool_id: str, email: str) -> str:
 
 def erasure(sub: str) -> str:
     """How an admin erases what the service has of somebody: the commands, the second with what the first one shows."""
+    return _found_first(sub, "-X DELETE")
+
+
+def closing(sub: str, *, disabled: bool) -> str:
+    """How an admin closes every door to somebody at once, or opens them: the commands, likewise."""
+    return _found_first(sub, f"-X PATCH --data '{json.dumps({'disabled': disabled})}'")
+
+
+def _found_first(sub: str, what: str) -> str:
     signed_in = '-H "Authorization: Bearer $TOKEN"'
     find = f'curl {signed_in} "${{ApiUrl}}users?limit=500"   # user_id and version of {sub}; more by next_cursor'
-    erase = f'curl -X DELETE {signed_in} -H "If-Match: \\"$VERSION\\"" "${{ApiUrl}}users/$USER_ID"'
-    return f"{find}\n{erase}"
+    then = f'curl {what} {signed_in} -H "If-Match: \\"$VERSION\\"" "${{ApiUrl}}users/$USER_ID"'
+    return f"{find}\n{then}"
 
 
 def deployed_pool(name: str) -> str:
@@ -95,24 +119,35 @@ def main() -> None:
     wanted.add_argument(
         "--erase", action="store_true", help="delete their account, and say how the service forgets them"
     )
+    wanted.add_argument("--disable", action="store_true", help="let them sign in no more, for now")
+    wanted.add_argument("--enable", action="store_true", help="let them sign in again")
     parser.add_argument("--name", default="DynoAgent", help="the deployment's name, as in -c name=")
     arguments = parser.parse_args()
     try:
-        print(*_done(deployed_pool(arguments.name), arguments.email, arguments.role), sep="\n")
+        print(*_done(deployed_pool(arguments.name), arguments.email, arguments), sep="\n")
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"{arguments.email} cannot be {'let in' if arguments.role else 'erased'}: {error}")
+        what = next((f"{each}d" for each in ("erase", "disable", "enable") if getattr(arguments, each)), "let in")
+        sys.exit(f"{arguments.email} cannot be {what}: {error}")
 
 
-def _done(pool_id: str, email: str, role: str | None) -> Iterator[str]:
-    if role is None:
+def _done(pool_id: str, email: str, wanted: argparse.Namespace) -> Iterator[str]:
+    if wanted.erase:
         sub = dismiss(pool_id, email)
         yield f"{email} has no account any more; the service knows them as {sub}"
         yield "A token of theirs is valid for 24 hours at most. Once it cannot be, an admin erases them:"
         yield erasure(sub)
+    elif wanted.disable or wanted.enable:
+        sub = close(pool_id, email) if wanted.disable else reopen(pool_id, email)
+        may = "not sign in any more" if wanted.disable else "sign in again"
+        yield f"{email} may {may}; the service knows them as {sub}"
+        yield (
+            "A token that they have is refused once an admin says so:" if wanted.disable else "And so does the service:"
+        )
+        yield closing(sub, disabled=wanted.disable)
     else:
-        yield admit(pool_id, email, role)
+        yield admit(pool_id, email, wanted.role)
         yield "Once enrolled, by an admin, they count as somebody the service is for:"
-        yield enrolment(pool_id, email, role)
+        yield enrolment(pool_id, email, wanted.role)
 
 
 if __name__ == "__main__":

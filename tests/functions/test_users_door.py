@@ -32,7 +32,7 @@ def test_an_enrolment_is_created_and_answered_with_its_etag(ask: Call) -> None:
 
     assert (said.status, said.headers["ETag"]) == (201, '"1"')
     assert before <= datetime.fromisoformat(said.body.pop("enrolled_at")) <= datetime.now(UTC)
-    assert said.body == {"user_id": 1, "sub": SUB, "role": "user", "left_at": None, "version": 1}
+    assert said.body == {"user_id": 1, "sub": SUB, "role": "user", "left_at": None, "version": 1, "disabled_at": None}
 
 
 def test_an_instant_is_shown_in_utc_and_alike_by_every_route(ask: Call) -> None:

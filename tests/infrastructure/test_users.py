@@ -95,6 +95,36 @@ def test_an_account_is_deleted_and_the_commands_that_erase_the_rest_name_whom(
     assert (asked[-2], asked[-1]) == ('If-Match: "3"', "${ApiUrl}users/7")
 
 
+def test_who_is_disabled_signs_in_no_more_and_the_commands_that_close_the_doors_name_whom(
+    pool_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cognito = boto3.client("cognito-idp")
+    users.admit(pool_id, EMAIL, "user")
+    sub = users.reopen(pool_id, EMAIL)
+
+    command(pool_id, monkeypatch, "--disable")
+
+    first, _, find, close = capsys.readouterr().out.splitlines()
+    asked = shlex.split(close.replace("$VERSION", "3").replace("$USER_ID", "7"))
+    assert cognito.admin_get_user(UserPoolId=pool_id, Username=EMAIL)["Enabled"] is False
+    assert (sub in first, f"version of {sub}" in find) == (True, True)
+    assert (asked[:4], json.loads(asked[4])) == (["curl", "-X", "PATCH", "--data"], {"disabled": True})
+    assert (asked[-2], asked[-1]) == ('If-Match: "3"', "${ApiUrl}users/7")
+
+    command(pool_id, monkeypatch, "--enable")
+
+    assert cognito.admin_get_user(UserPoolId=pool_id, Username=EMAIL)["Enabled"] is True
+    assert """'{"disabled": false}'""" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wanted", ["disable", "enable"])
+def test_who_is_not_there_can_be_neither_disabled_nor_enabled(
+    pool_id: str, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    with pytest.raises(SystemExit, match=f"{EMAIL} cannot be {wanted}d: .*UserNotFoundException"):
+        command(pool_id, monkeypatch, f"--{wanted}")
+
+
 def test_who_is_not_there_cannot_be_erased(pool_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=f"{EMAIL} cannot be erased: .*UserNotFoundException"):
         command(pool_id, monkeypatch, "--erase")

@@ -1,7 +1,7 @@
 """People by example."""
 
 from dyno.auth import PERMISSIONS
-from dyno.errors import OwnAccount, UserAlreadyEnrolled, UserErased, UserNotEnrolled, UserNotFound
+from dyno.errors import AccountDisabled, OwnAccount, UserAlreadyEnrolled, UserErased, UserNotEnrolled, UserNotFound
 from tests.openapi.described import Answer, Asked, Described, Link
 from tests.openapi.world import ENROLLED_SUB
 
@@ -12,6 +12,7 @@ NEWCOMER = {
     "enrolled_at": "2027-05-03T08:00:00Z",
     "left_at": None,
     "version": 1,
+    "disabled_at": None,
 }
 PERSON = NEWCOMER | {"user_id": 1, "sub": ENROLLED_SUB}
 THE_PERSON = {"user_id": 1}
@@ -53,6 +54,7 @@ ROUTES = (
         "people",
         "`enrolled=true` lists who is enrolled and here, `false` the others; without it, everybody.",
         (Answer("the enrolled", 200, {"items": [PERSON], "next_cursor": None}, Asked(query={"enrolled": "true"})),),
+        refused=(AccountDisabled("an admin has disabled your account; ask one"),),
     ),
     Described(
         "GET /users/{user_id}",
@@ -64,13 +66,21 @@ ROUTES = (
     Described(
         "PATCH /users/{user_id}",
         "people",
-        "Who leaves gets a `left_at`, who comes back a null for it. What is not named stays as it is.",
+        "Who leaves gets a `left_at`, who comes back a null for it. Whoever is `disabled` is refused by every route at "
+        "once, whatever token they have, but by GET /me; also who was only seen. What is not named stays as it is.",
         (
             Answer(
                 "somebody who left",
                 200,
                 PERSON | {"left_at": "2027-05-20T17:00:00Z", "version": 2},
                 Asked(path=THE_PERSON, body={"left_at": "2027-05-20T17:00:00Z"}, headers={"If-Match": '"1"'}),
+                headers=("ETag",),
+            ),
+            Answer(
+                "somebody who is disabled",
+                200,
+                PERSON | {"disabled_at": "2027-05-20T17:00:00Z", "version": 2},
+                Asked(path=THE_PERSON, body={"disabled": True}, headers={"If-Match": '"1"'}),
                 headers=("ETag",),
             ),
         ),

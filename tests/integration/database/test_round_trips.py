@@ -12,10 +12,12 @@ from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from dyno import driver
-from dyno.database import autocommit, engine, transaction
+from dyno.database import autocommit, engine, transaction, trial
+from dyno.errors import AccountDisabled
+from dyno.observability import Request, serving
 from dyno.settings import Settings
 from tests.conftest import EngineAs
-from tests.lab import Lab
+from tests.lab import TUESDAY, Lab
 
 ADD = text("select cast(:one as integer) + cast(:other as integer)")
 DIVIDE = text("select 1 / cast(:by as integer)")
@@ -109,6 +111,28 @@ def test_a_booking_is_one_round_trip(counted: tuple[Engine, Relay], lab: Lab) ->
 
     with turns(relay, 1):
         lab.auto_allocate(over=over, key="a key")
+
+
+def test_whether_the_caller_is_admitted_is_asked_on_the_way(counted: tuple[Engine, Relay], lab: Lab) -> None:
+    over, relay = counted
+    lab.dyno("D1")
+    lab.vehicle()
+
+    with serving(Request("trip", sub="ann")):
+        with turns(relay, 1):
+            booked = lab.auto_allocate(over=over, key="a key")
+        with turns(relay, 1), autocommit(over) as connection:
+            assert connection.exec_driver_sql("select 3").scalar() == 3
+        with turns(relay, 3), trial(over) as connection:
+            assert connection.execute(ADD, {"one": 1, "other": 2}).rowcount == 1
+
+        lab.sql("insert into users (sub, disabled_at) values ('ann', now())")
+        with turns(relay, 1), pytest.raises(AccountDisabled):
+            lab.auto_allocate(over=over, start_date=TUESDAY)
+    with turns(relay, 1), autocommit(over) as connection:
+        assert connection.scalar(ADD, {"one": 1, "other": 2}) == 3
+
+    assert lab.rows("select id from occupancies") == [(booked.allocation_id,)]
 
 
 def test_a_transaction_adds_its_begin_and_its_end(counted: tuple[Engine, Relay]) -> None:

@@ -9,7 +9,7 @@ from dyno.auth import Role
 from dyno.database import violated_constraint
 from dyno.errors import IdempotencyKeyReused, InvalidRequest, Stale, UserAlreadyEnrolled, UserNotEnrolled, UserNotFound
 from dyno.users import service
-from dyno.users.model import Enrolled, Enrolment, User, UserChange
+from dyno.users.model import Enrolled, Enrolment, EnrolmentRow, User, UserChange
 from tests.conftest import EngineAs
 from tests.integration.metrics.pipeline import line
 from tests.lab import ADMIN, Lab
@@ -66,6 +66,47 @@ def test_whoever_is_enrolled_is_not_enrolled_again(lab: Lab) -> None:
 
     assert refused.value.details["user_id"] == ann.user_id
     assert service.get_user(lab.over, ann.user_id).role == "user"
+
+
+def rows(*given: dict[str, object]) -> list[EnrolmentRow]:
+    return [EnrolmentRow.model_validate(each) for each in given]
+
+
+def test_a_sheet_of_people_is_enrolled_once_and_says_of_each_row_what_became_of_it(lab: Lab) -> None:
+    enrol(lab, "cat", role="admin")
+    lab.sql("insert into users (sub) values ('bob')")  # was seen
+    sheet = rows(
+        {"sub": "dan", "name": "Dan", "email": "dan@lab.example", "role": "power_user"},
+        {"email": "eve@lab.example"},
+        {"sub": "bob", "enrolled_at": LAST_WEEK.isoformat()},
+        {"sub": "cat"},
+        {"sub": "dan", "role": "admin"},
+        {"sub": "fay", "enrolled_at": (NOW + timedelta(days=400)).isoformat()},
+    )
+
+    first = service.enrol_many(lab.over, sheet, actor=ADMIN, now=NOW)
+    again = service.enrol_many(lab.over, sheet, actor=ADMIN, now=NOW)
+
+    outcomes = ["enrolled", "no_sub", "enrolled", "already_enrolled", "twice", "in_the_future"]
+    assert [each.outcome for each in first] == outcomes
+    assert [each.outcome for each in again] == ["already_" * (each == "enrolled") + each for each in outcomes]
+    assert [each.user_id for each in first] == [each.user_id for each in again]
+    assert lab.rows("select sub, role, version from users order by sub") == [
+        ("bob", "user", 2),
+        ("cat", "admin", 1),
+        ("dan", "power_user", 1),
+    ]
+    assert lab.sql("select count(*) from users where sub = 'bob' and enrolled_at = :at", at=LAST_WEEK) == 1
+
+
+@pytest.mark.own_database
+def test_nobody_of_a_sheet_is_enrolled_where_one_cannot_be_written(lab: Lab) -> None:
+    lab.sql("alter table users add constraint planted check (sub <> 'zoe')")
+
+    with pytest.raises(DBAPIError):
+        service.enrol_many(lab.over, rows({"sub": "ann"}, {"sub": "zoe"}), actor=ADMIN, now=NOW)
+
+    assert listed(lab) == []
 
 
 def test_whoever_left_is_had_back_by_a_change(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from dyno import driver
-from dyno.errors import DatabaseResuming, DatabaseUnavailable, Unavailable
+from dyno.errors import AccountDisabled, DatabaseResuming, DatabaseUnavailable, Unavailable
 from dyno.observability import current_request, logger
 from dyno.rds_token import rds_token
 from dyno.settings import DatabaseAuth, Settings
@@ -40,6 +40,10 @@ NOTICE_WAITS = "DY010"
 
 BELL = "dyno-notice/1"
 """The word by which a log subscription finds the line that says so."""
+
+_ADMIT = "select where not admit($1)"
+_NOT_ADMITTED = "DY403"
+"""Asked before the first statement of a request, and what is said of whoever an admin has disabled."""
 
 _NOT_BELIEVED = "28"
 """The class of what is wrong with who we say we are: of a token, that a clock is wrong or AWS does not know it yet."""
@@ -92,7 +96,7 @@ def transaction(over: Engine) -> Iterator[Connection]:
     with (
         _answering(over),
         over.connect() as connection,
-        _ringing(connection),
+        _attended(connection),
         _in_transactions(connection),
         connection.begin(),
     ):
@@ -102,18 +106,34 @@ def transaction(over: Engine) -> Iterator[Connection]:
 @contextmanager
 def trial(over: Engine) -> Iterator[Connection]:
     """A connection whose work is undone at the end, to see what would come of it."""
-    with _answering(over), over.connect() as connection, _in_transactions(connection), connection.begin() as work:
+    with (
+        _answering(over),
+        over.connect() as connection,
+        _attended(connection),
+        _in_transactions(connection),
+        connection.begin() as work,
+    ):
         yield connection
         work.rollback()
         _was_told_of_notices(connection)  # of such as there are none
 
 
 @contextmanager
-def _ringing(connection: Connection) -> Iterator[None]:
-    """Say so in the log, behind the commit, if a notice waits; once too often does no harm."""
+def _attended(connection: Connection) -> Iterator[None]:
+    """
+    Ask with the first statement whether the caller is admitted; say in the log, behind the commit, if a notice waits.
+
+    The latter once too often does no harm.
+    """
+    request = current_request()
+    ours = connection.connection.dbapi_connection
+    if request and request.sub and isinstance(ours, driver.Connection):
+        ours.asks_first = (_ADMIT, request.sub)
     try:
         yield
     finally:
+        if isinstance(ours, driver.Connection):
+            ours.asks_first = None
         if _was_told_of_notices(connection):
             logger.info("a notice waits", record=BELL)
 
@@ -137,7 +157,7 @@ def _in_transactions(connection: Connection) -> Iterator[None]:
 @contextmanager
 def autocommit(over: Engine) -> Iterator[Connection]:
     """A connection on which each statement is its own transaction: one round trip instead of three."""
-    with _answering(over), over.connect() as connection, _ringing(connection):
+    with _answering(over), over.connect() as connection, _attended(connection):
         yield connection
 
 
@@ -178,6 +198,8 @@ def _answering(over: Engine) -> Iterator[None]:
         what = "did not answer in time" if isinstance(error, TimeoutError) else "broke the connection"
         raise DatabaseUnavailable(f"the database {what}; try again") from error
     except DBAPIError as error:
+        if sqlstate(error) == _NOT_ADMITTED:
+            raise AccountDisabled("an admin has disabled your account; ask one") from error
         if error.connection_invalidated or (sqlstate(error) or "")[:2] in _TRY_AGAIN or not _from_server(error):
             raise DatabaseUnavailable("the connection to the database broke; try again") from error
         raise

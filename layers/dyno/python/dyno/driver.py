@@ -92,6 +92,11 @@ class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc]  # pg8000 is not typed
 
     def execute(self, operation: str, args: Sequence[Any] = (), stream: object = None) -> None:
         """Run a statement, the first of a transaction within a new one unless the connection is in autocommit."""
+        asks_first = self._c is not None and self._c.asks_first is not None and stream is None
+        if asks_first and not args:
+            self._context = self._c.execute_unnamed(operation)
+            self._row_iter = None if self._context.rows is None else iter(self._context.rows)
+            return
         if not args or stream is not None or self._input_oids or self._c is None or self._c.is_closed:
             super().execute(operation, args, stream)
             return
@@ -109,6 +114,9 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
     sent the parameters. It sends these as text whatever the server said of their types, so it can as well send all
     together and wait once.
 
+    Attributes:
+        asks_first: A statement with its one parameter that the next one is sent behind, in the same breath. It gives no
+            rows; if it fails, the other is passed over, and that is what the other's caller is told.
     Source:
         PostgreSQL's documentation, "Extended Query": messages may be sent one after the other up to a Sync, and after
         an error the server passes over all that come before it.
@@ -126,6 +134,7 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         give_up_at: float,
         application_name: str,
     ) -> None:
+        self.asks_first: tuple[str, str] | None = None
         self.begun_at = time.monotonic()
         dialled = _dial(host, port, give_up_at)
         try:
@@ -191,6 +200,11 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         for parameter in parameters:
             (parameter or "").encode()  # what cannot be sent is found before half of a message is
         context = Context(statement)
+        if self.asks_first is not None:
+            (first, given), self.asks_first = self.asks_first, None
+            self.send_PARSE(NULL_BYTE, first)
+            self.send_BIND(NULL_BYTE, (given,))
+            self.send_EXECUTE()
         self.send_PARSE(NULL_BYTE, statement, oids)
         self.send_DESCRIBE_STATEMENT(NULL_BYTE)
         self.send_BIND(NULL_BYTE, parameters)

@@ -141,6 +141,13 @@ class Forbidden(DynoError):
     outcome = "rejected"
 
 
+class AccountDisabled(Forbidden):
+    """An admin has disabled the caller; their token is genuine, and of no use."""
+
+    code = "account_disabled"
+    title = "Your account is disabled"
+
+
 class Conflict(DynoError):
     """A fine request that the lab cannot serve now."""
 

@@ -154,6 +154,7 @@ users = Table(
     Column("enrolled_at", DateTime(timezone=True)),
     Column("left_at", DateTime(timezone=True)),
     Column("version", Integer, nullable=False),
+    Column("disabled_at", DateTime(timezone=True)),
 )
 
 refusals = Table(

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dyno.database import autocommit
-from dyno.errors import DynoError
+from dyno.errors import DynoError, Forbidden
 from dyno.metrics import store
 from dyno.metrics.model import Check, Health, Snapshot
 from dyno.metrics.snapshot import KEY, Snapshots
@@ -41,6 +41,8 @@ def _look(over: Engine, now: datetime) -> _Seen | str:
         with autocommit(over) as connection:
             month = now.astimezone(UTC).date()
             return _Seen(store.revision(connection), store.has_partition(connection, month), store.version(connection))
+    except Forbidden:  # it is the caller who is not well
+        raise
     except (DynoError, SQLAlchemyError) as error:
         return f"{type(error).__name__}: {scrub(str(error), 200)}"
 

@@ -67,22 +67,57 @@ class Enrolment(Strict):
     enrolled_at: Instant | None = None
 
 
+class EnrolmentRow(Strict):
+    """
+    A row of a sheet of people.
+
+    Attributes:
+        sub: Their id in the user pool; whoever has none is invited first, `make user`, which says it.
+        email, name: For whoever reads the sheet; neither is kept.
+    """
+
+    sub: Sub | None = None
+    email: Annotated[str | None, StringConstraints(max_length=320)] = None
+    name: Annotated[str | None, StringConstraints(max_length=200)] = None
+    role: RoleName = "user"
+    enrolled_at: Instant | None = None
+
+
+class RowOutcome(Shown):
+    """
+    What became of a row.
+
+    Attributes:
+        row: Its place, from 1.
+        outcome: enrolled; already_enrolled, and nothing was changed; or why not: no_sub, in_the_future, twice.
+        user_id: Whose it is, if anybody's.
+    """
+
+    row: int
+    outcome: Literal["enrolled", "already_enrolled", "no_sub", "in_the_future", "twice"]
+    user_id: int | None = None
+
+
 class UserChange(Strict):
     """
     What is to be different about somebody who is enrolled; what is not named stays as it is.
 
     Attributes:
         left_at: When they left; null if they are back.
+        disabled: Whether every door is closed to them from now on, whatever token they have; of anybody who was seen.
     """
 
     role: RoleName | None = None
     enrolled_at: Instant | None = None
     left_at: Instant | None = None
+    disabled: bool | None = None
 
     @model_validator(mode="after")
     def _stay_enrolled(self) -> "UserChange":
         emptied = [
-            name for name in ("role", "enrolled_at") if name in self.model_fields_set and not getattr(self, name)
+            name
+            for name in ("role", "enrolled_at", "disabled")
+            if name in self.model_fields_set and getattr(self, name) is None
         ]
         if emptied:
             raise ValueError(f"{' and '.join(emptied)} can be corrected, not emptied; who leaves has a left_at")
@@ -97,6 +132,7 @@ class User(Shown):
         sub: Their id in the user pool; of whoever was erased, `erased:` and the user_id.
         role: As it was noted at enrolment; None with `enrolled_at` of somebody who was only seen.
         left_at: None of whoever is here.
+        disabled_at: Since when every door is closed to them; None of whoever may come in.
         version: Its ETag.
     """
 
@@ -106,6 +142,7 @@ class User(Shown):
     enrolled_at: datetime | None
     left_at: datetime | None
     version: int
+    disabled_at: datetime | None = None
 
 
 class Enrolled(User):

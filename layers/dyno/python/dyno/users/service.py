@@ -1,5 +1,6 @@
 """Who the service is for: enrolling people, correcting what is noted of them, letting them leave, erasing them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -21,7 +22,7 @@ from dyno.metrics import track_performance
 from dyno.observability import logger
 from dyno.paging import Page, after, page
 from dyno.users import store
-from dyno.users.model import Enrolled, Enrolment, Said, User, UserChange
+from dyno.users.model import Enrolled, Enrolment, EnrolmentRow, RowOutcome, Said, User, UserChange
 
 SERVICE = "UserService"
 ENROL_ROUTE = "POST /users"
@@ -51,6 +52,39 @@ def enrol(over: Engine, request: Enrolment, *, actor: Actor, key: str | None, no
 
 
 @track_performance(SERVICE)
+def enrol_many(over: Engine, rows: Sequence[EnrolmentRow], *, actor: Actor, now: datetime) -> list[RowOutcome]:
+    """
+    Enrol the people of a sheet, each that can be, and say of each what became of them; a second time changes nothing.
+
+    Args:
+        rows: As many as a sheet has; all are written, or none.
+        now: Aware.
+    """
+    wanted: dict[int, EnrolmentRow] = {}
+    told: dict[int, RowOutcome] = {}
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 1):
+        if row.sub is None:
+            told[number] = RowOutcome(row=number, outcome="no_sub")
+        elif row.enrolled_at and row.enrolled_at > now:
+            told[number] = RowOutcome(row=number, outcome="in_the_future")
+        elif row.sub in seen:
+            told[number] = RowOutcome(row=number, outcome="twice")
+        else:
+            seen.add(row.sub)
+            wanted[number] = row
+    with autocommit(over) as connection:
+        said = store.enrol_many(connection, wanted, actor.sub, ENROL_ROUTE, now) if wanted else {}
+    for number, each in said.items():
+        told[number] = RowOutcome.model_validate(
+            {"row": number, "outcome": each.outcome, "user_id": each.user and each.user.user_id}
+        )
+    enrolled = [row.user_id for row in told.values() if row.outcome == "enrolled"]
+    logger.info("people enrolled", actor=actor.sub, users=enrolled)
+    return [told[number] for number in sorted(told)]
+
+
+@track_performance(SERVICE)
 def change_user(over: Engine, user_id: int, change: UserChange, *, version: int, actor: Actor, now: datetime) -> User:
     """
     Correct what is noted of an enrolled person, let them leave, or have them back; of nothing new, nothing changes.
@@ -62,12 +96,13 @@ def change_user(over: Engine, user_id: int, change: UserChange, *, version: int,
         InvalidRequest: In the future, or leaving before the enrolment.
         UserNotFound: Nobody has that id.
         Stale: They are not as they were at that version.
+        OwnAccount: The actor would disable themselves.
         UserNotEnrolled: They were only seen.
         UserErased: Who they were is not known any more.
     """
     _refuse_the_future(change, now)
     with autocommit(over) as connection:
-        said = store.change(connection, user_id, version, change)
+        said = store.change(connection, user_id, version, change, actor.sub)
     if said.outcome not in {"changed", "unchanged"} or said.user is None:
         raise _not_changed(said, user_id, version)
     if said.outcome == "changed":
@@ -140,18 +175,21 @@ def _not_enrolled(said: Said) -> DynoError:
 
 
 def _not_changed(said: Said, user_id: int, version: int) -> DynoError:
+    found: DynoError = DynoError(f"the changing function said {said.outcome}")
     match said:
         case Said(outcome="not_found"):
-            return _no_such_user(user_id)
+            found = _no_such_user(user_id)
         case Said(outcome="stale", user=User() as user):
-            return Stale(f"user {user_id} is at version {user.version}, not {version}; look at them again")
+            found = Stale(f"user {user_id} is at version {user.version}, not {version}; look at them again")
+        case Said(outcome="own_account"):
+            found = OwnAccount(f"user {user_id} is you; another admin can disable you")
         case Said(outcome="not_enrolled"):
-            return UserNotEnrolled(f"user {user_id} was only seen; POST /users enrols them")
+            found = UserNotEnrolled(f"user {user_id} was only seen; POST /users enrols them")
         case Said(outcome="was_erased"):
-            return UserErased(f"user {user_id} was erased; of somebody nobody knows, nothing is corrected")
+            found = UserErased(f"user {user_id} was erased; of somebody nobody knows, nothing is corrected")
         case Said(outcome="left_before_enrolment", user=User(enrolled_at=datetime() as enrolled_at)):
-            return InvalidRequest.of("body.left_at", f"lies before enrolled_at, {enrolled_at.isoformat()}")
-    return DynoError(f"the changing function said {said.outcome}")
+            found = InvalidRequest.of("body.left_at", f"lies before enrolled_at, {enrolled_at.isoformat()}")
+    return found
 
 
 def _not_erased(said: Said, user_id: int, version: int) -> DynoError:

@@ -1,17 +1,28 @@
 """The table of people: the calls that enrol, change and erase, and the list."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, func, literal, select, text
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from dyno.paging import Position
 from dyno.tables import users
-from dyno.users.model import Enrolment, Said, User, UserChange
+from dyno.users.model import Enrolment, EnrolmentRow, Said, User, UserChange
 
 _ENROL = text("select enrol(:owner, :route, :key, :body_hash, :sub, :role, :enrolled_at) as answer").columns(
     answer=JSONB
+)
+_ENROL_MANY = (
+    text(
+        "select r.row, enrol(:owner, :route, null, null, r.sub, r.role, r.enrolled_at) as answer"
+        " from (select * from jsonb_to_recordset(:rows)"
+        "          as r (row integer, sub text, role text, enrolled_at timestamptz)"
+        "        order by r.sub offset 0) r"  # whoever else enrols many meets them in the same order
+    )
+    .bindparams(bindparam("rows", type_=JSONB))
+    .columns(row=Integer, answer=JSONB)
 )
 _USERS = select(users.c.id.label("user_id"), *(column for column in users.c if column.name != "id"))
 _HERE = users.c.enrolled_at.is_not(None) & users.c.left_at.is_(None)
@@ -43,9 +54,34 @@ def enrol(
     return Said.model_validate(answer)
 
 
-def change(connection: Connection, user_id: int, version: int, wanted: UserChange) -> Said:
-    """Change what is named of an enrolled person, if they are still as they were at that version."""
-    named = literal(wanted.model_dump(mode="json", exclude_unset=True), JSONB)
+def enrol_many(
+    connection: Connection, rows: Mapping[int, EnrolmentRow], owner: str, route: str, now: datetime
+) -> dict[int, Said]:
+    """
+    Enrol people, all in one transaction; what was said of each, by the number of their row.
+
+    Args:
+        connection: In autocommit.
+        rows: By their numbers, each with a sub of its own.
+        owner: The caller's sub.
+        now: For those of whom nothing else is said.
+    """
+    wanted = [
+        {"row": row, "sub": each.sub, "role": each.role, "enrolled_at": (each.enrolled_at or now).isoformat()}
+        for row, each in rows.items()
+    ]
+    said = connection.execute(_ENROL_MANY, {"owner": owner, "route": route, "rows": wanted})
+    return {each.row: Said.model_validate(each.answer) for each in said}
+
+
+def change(connection: Connection, user_id: int, version: int, wanted: UserChange, actor: str) -> Said:
+    """
+    Change what is named of a person, if they are still as they were at that version.
+
+    Args:
+        actor: The caller's sub.
+    """
+    named = literal(wanted.model_dump(mode="json", exclude_unset=True) | {"by": actor}, JSONB)
     changed = func.change_user(user_id, version, named, type_=JSONB)
     return Said.model_validate(connection.execute(select(changed)).scalar_one())
 

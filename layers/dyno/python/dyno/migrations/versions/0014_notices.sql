@@ -58,5 +58,23 @@ begin
   return coalesce(handed_out, '[]');
 end $$;
 
-revoke execute on function note_change, place_json, hand_out_notices from public;
+-- Somebody whom an admin has disabled: their token is good for a day, and every door asks the database whether it still does.
+alter table users add column disabled_at timestamptz;
+
+create or replace function user_json(u users) returns jsonb language sql stable
+  return jsonb_build_object('user_id', u.id, 'sub', u.sub, 'role', u.role, 'enrolled_at', u.enrolled_at, 'left_at', u.left_at,
+                            'disabled_at', u.disabled_at, 'version', u.version);
+
+-- Whether somebody is admitted; asked in one breath with the first statement of a request, which is passed over if they are not.
+create function admit(p_sub text) returns boolean
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+  if exists (select from users u where u.sub = p_sub and u.disabled_at is not null) then
+    raise exception using errcode = 'DY403', message = 'disabled';
+  end if;
+  return true;
+end $$;
+
+revoke execute on function note_change, place_json, hand_out_notices, admit from public;
+grant execute on function admit to dyno_allocations, dyno_metrics, dyno_roi;
 grant execute on function hand_out_notices to dyno_notices;
