@@ -28,8 +28,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Lambda's own Python has them, and they are 31 MB of every cold start.
 RUNTIME := botocore urllib3
 
-lock: ## Resolve pyproject.toml anew into both lock files, and checkov into its own
+lock: ## Resolve pyproject.toml anew into its three lock files, and checkov into its own
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url $(RUNTIME:%=--no-emit-package %) -o layers/dependencies/requirements.lock --python-version 3.11
+	uv pip compile --quiet --group sheets --universal --generate-hashes --no-emit-index-url -o layers/sheets/requirements.lock --python-version 3.11
 	uv pip compile pyproject.toml --quiet --group dev --universal --generate-hashes --no-emit-index-url -o requirements.lock --python-version 3.11
 	uv pip compile tests/infrastructure/checkov/requirements.in --quiet --universal --generate-hashes --no-emit-index-url -o tests/infrastructure/checkov/requirements.lock --python-version 3.11
 

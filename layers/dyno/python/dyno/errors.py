@@ -49,6 +49,13 @@ class InvalidRequest(DynoError):
         return cls(f"{field}: {message}", [{"field": field, "message": message}])
 
 
+class UnreadableFile(InvalidRequest):
+    """A file is no sheet that can be read, or more of one than is read."""
+
+    code = "unreadable_file"
+    title = "The file cannot be read"
+
+
 class RequestTooLarge(DynoError):
     """The body is larger than any request needs."""
 
