@@ -88,14 +88,16 @@ def test_every_error_is_explained_and_none_that_is_not_there() -> None:
     assert explained == errors(DynoError) | {problem.code for problem in PROBLEMS.values()}
 
 
-def test_the_layer_ships_what_the_tests_ran_with() -> None:
+def test_the_layers_ship_what_the_tests_ran_with() -> None:
     locks = [
         dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
-        for lock in ("layers/dependencies/requirements.lock", "requirements.lock")
+        for lock in ("layers/dependencies/requirements.lock", "layers/sheets/requirements.lock", "requirements.lock")
     ]
 
-    assert locks[0].items() - locks[1].items() == set()
+    assert (locks[0].items() | locks[1].items()) - locks[2].items() == set()
+    assert locks[0].keys() & locks[1].keys() == set()
     assert len(locks[0]) > 10
+    assert locks[1].keys() == {"defusedxml", "et-xmlfile", "openpyxl"}
 
 
 def test_every_event_is_somebodys() -> None:

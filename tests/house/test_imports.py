@@ -27,6 +27,22 @@ PLANTED = {
         "layers/dyno/python/dyno/users/model.py",
         "import dyno.users.service",
     ),
+    "In the imports room, what reads sheets goes from rows to cells to limits": (
+        "layers/dyno/python/dyno/imports/model.py",
+        "import dyno.imports.values",
+    ),
+    "What reads sheets knows models, errors and text": (
+        "layers/dyno/python/dyno/imports/lines.py",
+        "import dyno.allocation.registry_store",
+    ),
+    "Only what reads files imports what reads workbooks": (
+        "functions/metrics/handler.py",
+        "import openpyxl",
+    ),
+    "No room knows the imports room, which knows them": (
+        "layers/dyno/python/dyno/users/model.py",
+        "import dyno.imports.model",
+    ),
     "The hall knows no room": ("layers/dyno/python/dyno/settings.py", "import dyno.allocation.model"),
     "The metrics room lends its tracker and nothing else": (
         "layers/dyno/python/dyno/allocation/service.py",

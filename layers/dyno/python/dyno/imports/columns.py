@@ -152,7 +152,10 @@ class Headers:
         """What a row would need to be headers, for people: of the kind to which it comes nearest."""
         headers = {place: cell for place, cell in enumerate(cells) if isinstance(cell, str)}
         kinds = [self.kind] if self.kind else list(_WANTED)
-        near = max((self._columns(kind, headers) for kind in kinds), key=lambda columns: len(columns.fields))
+        near = min(
+            (self._columns(kind, headers) for kind in kinds),
+            key=lambda columns: (len(self._lacking(columns)), -len(columns.fields)),
+        )
         if lacking := self._lacking(near):
             return f"for {near.kind} it lacks {', '.join(' or '.join(fields) for fields in lacking)}"
         return f"it has columns of {near.kind} and of requests; say by kinds which it is"

@@ -149,10 +149,19 @@ def _cells(sheet: "_Worksheet", outline: Outline) -> Iterator[SheetRow]:
                 cells: list[Cell] = [None if cell == "" else cell for cell in found]
                 if number in unreckoned:
                     _mark_unreckoned(cells, number, outline)
+                if any(isinstance(cell, str) and len(cell) > limits.MAX_CELL_CHARACTERS for cell in cells):
+                    raise _too_long(number)
                 if own := len(cells) - cells.count(None):
                     yield SheetRow(number, cells, own)
+    except UnreadableFile:
+        raise
     except Exception as error:
         raise _damaged(error) from error
+
+
+def _too_long(row: int) -> UnreadableFile:
+    most = f"at most {limits.MAX_CELL_CHARACTERS:,} are read"
+    return UnreadableFile(f"a cell of row {row:,} has too many characters, {most}; is a quote missing?")
 
 
 def _mark_unreckoned(cells: list[Cell], number: int, outline: Outline) -> None:
@@ -249,8 +258,7 @@ def _records(text: str, delimiter: str) -> Iterator[list[str]]:
     try:
         for number, record in enumerate(reader, start=1):
             if any(len(cell) > limits.MAX_CELL_CHARACTERS for cell in record):
-                most = f"at most {limits.MAX_CELL_CHARACTERS:,} are read"
-                raise UnreadableFile(f"a cell of row {number:,} has too many characters, {most}; is a quote missing?")
+                raise _too_long(number)
             yield record
     except csv.Error as error:
         why = f"row {number + 1:,} has quotes that do not match or a cell that is too long ({error})"
