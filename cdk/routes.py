@@ -52,6 +52,7 @@ ROUTES = (
     Route("GET", "/users/{user_id}", "allocations"),
     Route("PATCH", "/users/{user_id}", "allocations"),
     Route("DELETE", "/users/{user_id}", "allocations"),
+    Route("POST", "/imports", "imports"),
     Route("GET", "/metrics/performance", "metrics"),
     Route("GET", "/metrics/calls", "metrics"),
     Route("GET", "/metrics/health", "metrics"),

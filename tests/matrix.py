@@ -52,6 +52,7 @@ GET    /users                                    view:users          -     -    
 GET    /users/{user_id}                          view:users          -     -           any    -         -        -
 PATCH  /users/{user_id}                          manage:users        -     -           any    -         -        -
 DELETE /users/{user_id}                          manage:users        -     -           any    -         -        -
+POST   /imports                                  import:data         -     -           any    -         -        -
 GET    /metrics/performance                      view:metrics        any   any         any    -         -        -
 GET    /metrics/calls                            view:metrics        any   any         any    -         -        -
 GET    /metrics/health                           view:metrics        any   any         any    -         -        -

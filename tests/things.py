@@ -12,11 +12,12 @@ from tests.openapi.described import sample
 Sql = Callable[..., Any]
 """Runs a statement with its values; gives the first value of what it gives."""
 
-Body = dict[str, Any]
+Body = dict[str, Any] | str
+"""JSON, or the text of a file."""
 
 KEPT = (
     *("dynos", "capabilities", "order_of_choice", "vehicles", "registry_history", "occupancies", "history"),
-    *("idempotency_keys", "refusals", "roi_assumptions"),
+    *("idempotency_keys", "imported_requests", "refusals", "roi_assumptions"),
 )
 """Tables that only a request writes to."""
 
@@ -128,7 +129,7 @@ class Things:
         found: str = self._sql(f"select md5(string_agg(row, '|' order by row)) from ({rows} union all {people}) rows")
         return found
 
-    def order(self, dyno_id: int) -> Body:
+    def order(self, dyno_id: int) -> dict[str, Any]:
         """A booking that only that dyno can take."""
         return {
             "vehicle_id": self.vehicle(),
@@ -172,6 +173,7 @@ BODIES: Mapping[str, Callable[[Things, About], Body]] = {
     "PATCH /vehicles/{vehicle_id}": lambda *_: {"weight_lbs": 5300},
     "POST /users": lambda things, _: {"sub": f"nobody-{things.name()}"},
     "PATCH /users/{user_id}": lambda *_: {"role": "power_user"},
+    "POST /imports": lambda things, _: f"VIN,Weight (lbs),Drive\n{things.vin()},5200,2WD\n",
     "PUT /metrics/roi/assumptions": lambda things, _: {
         "valid_from": "2199-01-01",  # no report is of that time
         "reason": things.name(),
@@ -218,11 +220,13 @@ def about(things: Things, route: str, sub: str | None) -> About:
 def request(things: Things, route: str, of: About) -> Asked:
     """A request that succeeds, if whoever asks may."""
     method, path = route.split()
-    body, query = BODIES.get(route), QUERIES.get(route)
+    make, query = BODIES.get(route), QUERIES.get(route)
+    body = make(things, of) if make else None
+    headers = {"Content-Type": "text/csv"} if isinstance(body, str) else {}
     return Asked(
         route,
         path.format(**of.ids),
         query(things) if query else None,
-        {"If-Match": f'"{of.version}"'} if method == "PATCH" or route == "DELETE /users/{user_id}" else {},
-        body(things, of) if body else None,
+        headers | ({"If-Match": f'"{of.version}"'} if method == "PATCH" or route == "DELETE /users/{user_id}" else {}),
+        body,
     )

@@ -52,7 +52,7 @@ def ask(site: Site, tokens: dict[Caller, str]) -> Iterator[Ask]:
                 f"{site.deployed.api}{asked.path}",
                 params=asked.query,
                 headers=signed | asked.headers,
-                json=asked.body,
+                **({"content": asked.body} if isinstance(asked.body, str) else {"json": asked.body}),
             )
             is_json = "json" in answered.headers.get("content-type", "")
             return said(answered.status_code, answered.json() if is_json else None)

@@ -76,7 +76,12 @@ def gateway_event(
     headers: dict[str, str] | None = None,
     authorised: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """An event of the REST gateway, made from the real one in events/."""
+    """
+    An event of the REST gateway, made from the real one in events/.
+
+    Args:
+        body: Bytes are of a media type that the gateway takes for binary.
+    """
     event: dict[str, Any] = json.loads((EVENTS / "auto_allocation.json").read_text())
     given = {"Content-Type": "application/json"} | (headers or {})
     event |= {
@@ -86,11 +91,21 @@ def gateway_event(
         "multiValueHeaders": {name: [value] for name, value in given.items()},
         "queryStringParameters": query,
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
-        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+        "body": _sent(body),
+        "isBase64Encoded": isinstance(body, bytes),
     }
     event["requestContext"] |= {"httpMethod": method, "resourcePath": path}
     event["requestContext"]["authorizer"] = {"claims": authorised} if authorised else None
     return event
+
+
+def _sent(body: Any) -> str | None:
+    match body:
+        case None | str():
+            return body
+        case bytes():
+            return base64.b64encode(body).decode()
+    return json.dumps(body)
 
 
 Call = Callable[..., Answer]

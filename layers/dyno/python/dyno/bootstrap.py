@@ -42,6 +42,7 @@ ROLES = (
     Role("dyno_lifecycle", 5),
     Role("dyno_roi", 20),
     Role("dyno_notices", 5),
+    Role("dyno_imports", 5),
 )
 
 

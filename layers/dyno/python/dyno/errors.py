@@ -72,6 +72,26 @@ class IdempotencyKeyReused(InvalidRequest):
     title = "The Idempotency-Key belongs to another request"
 
 
+class ImportInvalid(InvalidRequest):
+    """Rows of a file can never be taken as they are written."""
+
+    code = "import_invalid"
+    title = "Rows of the file can never be taken as they are written"
+
+    def __init__(self, message: str, report: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.details = {**self.details, "report": report}
+
+
+class UnsupportedMediaType(DynoError):
+    """The body is of no kind that the route takes."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+    outcome = "rejected"
+
+
 class NotFound(DynoError):
     """Nothing is there under that name."""
 
@@ -267,6 +287,13 @@ class OwnAccount(Conflict):
 
     code = "own_account"
     title = "The person is yourself"
+
+
+class ImportRefused(Conflict):
+    """The lab cannot do some of what a file says, so nothing of it was done."""
+
+    code = "import_refused"
+    title = "The lab cannot do all of the import now"
 
 
 class Stale(DynoError):

@@ -1,8 +1,9 @@
 """The way in and out of a door: who is asking, what for, and one table from error to answer."""
 
+import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -24,6 +25,7 @@ from dyno.errors import (
     RouteNotFound,
     Stale,
     Unavailable,
+    UnsupportedMediaType,
 )
 from dyno.observability import CORRELATION_ID, current_request, incoming, logger, serving
 from dyno.settings import Settings
@@ -153,6 +155,31 @@ class Door(APIGatewayRestResolver):
             headers = {"Content-Type": [PROBLEM_JSON]}
             answer = {"statusCode": said.status_code, "multiValueHeaders": headers, "body": said.body}
         return answer
+
+    def sent(self, kinds: Collection[str], most: int) -> bytes:
+        """
+        The body as it was sent, of a route that takes files.
+
+        Args:
+            kinds: Media types that it may be of.
+            most: Bytes.
+        Raises:
+            UnsupportedMediaType: It is of none of them.
+            RequestTooLarge: There are more.
+            InvalidRequest: There are none.
+        """
+        event = self.current_event
+        given = str(event.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        if given not in kinds:
+            raise UnsupportedMediaType(f"send Content-Type {' or '.join(kinds)}, not {given or 'none'}")
+        text = event.body or ""
+        # As text where the gateway takes it for text, which it does of a type with parameters.
+        content = base64.b64decode(text) if event.is_base64_encoded else text.encode(errors="replace")
+        if len(content) > most:
+            raise RequestTooLarge(f"a file has at most {most} bytes")
+        if not content:
+            raise InvalidRequest("the body is empty; it must be the file")
+        return content
 
     def authorise(self, permission: Permission) -> None:
         """

@@ -173,6 +173,14 @@ refusals = Table(
     Column("conflicting", Boolean, nullable=False),
 )
 
+imported_requests = Table(
+    "imported_requests",
+    metadata,
+    Column("identity", LargeBinary, primary_key=True),
+    Column("allocation_id", BigInteger, ForeignKey("occupancies.id")),
+    Column("imported_at", DateTime(timezone=True), nullable=False),
+)
+
 # metrics
 
 metrics = Table(

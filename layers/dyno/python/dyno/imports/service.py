@@ -1,0 +1,90 @@
+"""Importing a lab's sheets: all of it or nothing, unless what can be done is to be done."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Engine
+
+from dyno.auth import Actor
+from dyno.database import transaction, trial
+from dyno.errors import DynoError, ImportInvalid, ImportRefused, InvalidRequest
+from dyno.imports import bookings, registry, store
+from dyno.imports.model import Parsed, Row
+from dyno.imports.report import ImportedRow, ImportReport, Outcome, Terms, Wanted, report, skipped
+from dyno.imports.rows import parse
+from dyno.imports.work import Work, unreadable
+from dyno.metrics import track_performance
+
+SERVICE = "ImportService"
+MAX_ROWS = 2_000
+"""That are taken at once: all of them are to be written, and told of, before the gateway gives up at 29 s."""
+TIMEOUT_S = 24
+"""How long all of it may take in the database; then nothing of it is kept."""
+
+
+@track_performance(SERVICE)
+def import_file(
+    over: Engine, content: bytes, wanted: Wanted, *, charset: str | None, actor: Actor, terms: Terms
+) -> ImportReport:
+    """
+    Write and book what is in a lab's sheets, in one transaction; what is there already stays as it is.
+
+    Vehicles, dynos and rules first, then what closes dynos, then tests. Whoever books meanwhile goes on; whoever moves
+    bookings or changes the registry waits.
+
+    Args:
+        charset: Of a CSV file, if its sender says so.
+    Raises:
+        UnreadableFile: It is no sheet, or more than is read.
+        InvalidRequest: More rows than are taken at once; or columns and kinds that are not there.
+        ImportInvalid: Something in it can never be taken as it is written; nothing is changed.
+        ImportRefused: The lab cannot do some of it now; nothing is changed.
+        Unavailable: Others were faster every time; nothing is changed.
+    """
+    kinds = {"*": wanted.kind} if wanted.kind else None
+    parsed = parse(
+        content,
+        filename=wanted.filename,
+        mapping=wanted.columns,
+        date_order=wanted.date_order,
+        kinds=kinds,
+        charset=charset,
+    )
+    if len(parsed.rows) > MAX_ROWS:
+        raise InvalidRequest(
+            f"the file has {len(parsed.rows):,} rows; at most {MAX_ROWS:,} are taken at once: split it"
+        )
+    # What is raised undoes it.
+    with (trial if wanted.dry_run else transaction)(over) as connection:
+        done = _imported(Work(connection, actor.sub, terms), parsed, wanted)
+        if done.counts.refused and not wanted.partial:
+            raise _refusal(done, parsed.rows)
+    return done
+
+
+def _imported(work: Work, parsed: Parsed, wanted: Wanted) -> ImportReport:
+    store.plan_alone(work.connection)
+    made = [*skipped(parsed), *(unreadable(row) for row in parsed.rows if row.value is None)]
+    made += registry.vehicles(work, parsed.rows)
+    # Vehicles before dynos: whoever books locks them in that order.
+    known = store.known_dynos(work.connection)
+    made += registry.dynos(work, parsed.rows, known)
+    made += registry.rules(work, parsed.rows, known)
+    made += bookings.maintenance(work, parsed.rows, known)
+    booked, planning = bookings.tests(work, parsed.rows, known, keep_placements=wanted.keep_placements)
+    return report(parsed, _shown(made + booked, dry_run=wanted.dry_run), planning, wanted)
+
+
+def _shown(made: Iterable[ImportedRow], *, dry_run: bool) -> Iterable[ImportedRow]:
+    """What a dry run booked is there no more, and its ids are nobody's."""
+    for row in made:
+        gone = dry_run and row.outcome is Outcome.BOOKED
+        yield row.model_copy(update={"allocation_id": None}) if gone else row
+
+
+def _refusal(done: ImportReport, rows: Iterable[Row]) -> DynoError:
+    refused = done.counts.refused
+    told = f"{refused} row{' was' if refused == 1 else 's were'} refused, and nothing is changed"
+    said = done.model_dump(mode="json")
+    if any(row.value is None for row in rows):
+        return ImportInvalid(told, report=said)
+    return ImportRefused(told, report=said)
