@@ -68,7 +68,7 @@ def synthesize(context: Mapping[str, Any] | None = None, outdir: str | None = No
 
 def _aws(context: Mapping[str, Any]) -> Stage:
     built = layers.given(context["layers"]) if "layers" in context else layers.build()
-    return Stage(dependencies=built.dependencies, dyno=built.dyno)
+    return Stage(dependencies=built.dependencies, dyno=built.dyno, sheets=built.sheets)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """
-The Lambda layers: packages and house, put together for Python 3.13 on arm64 and compiled.
+The Lambda layers: packages, house and what reads sheets, put together for Python 3.13 on arm64 and compiled.
 
 `make layer` builds them into .run/layers; a synth does so by itself when they are stale. Building the dependency layer
 needs the network, once per lock file.
@@ -23,6 +23,7 @@ from cdk.local import toolkit
 from cdk.stage import ROOT, LayerSource
 
 LOCK = ROOT / "layers" / "dependencies" / "requirements.lock"
+SHEETS_LOCK = ROOT / "layers" / "sheets" / "requirements.lock"
 SOURCE = ROOT / "layers" / "dyno" / "python"
 BUILT = ROOT / ".run" / "layers"
 
@@ -43,20 +44,21 @@ class LayerError(RuntimeError):
 
 @dataclass(frozen=True)
 class BuiltLayers:
-    """Both layers, ready to be published."""
+    """All layers, ready to be published."""
 
     dependencies: LayerSource
     dyno: LayerSource
+    sheets: LayerSource
 
 
 def given(folder: str) -> BuiltLayers:
-    """Layers built elsewhere, in `folder`/dependencies and `folder`/dyno."""
-    return BuiltLayers(LayerSource(Path(folder) / "dependencies"), LayerSource(Path(folder) / "dyno"))
+    """Layers built elsewhere, in `folder`/dependencies, `folder`/dyno and `folder`/sheets."""
+    return BuiltLayers(*(LayerSource(Path(folder) / name) for name in ("dependencies", "dyno", "sheets")))
 
 
 def build(*, release: bool = False) -> BuiltLayers:
     """
-    Both layers, built anew only if what they are made of has changed.
+    All layers, built anew only if what they are made of has changed.
 
     Args:
         release: Refuse to ship uncompiled layers; they start two to three times as slowly.
@@ -72,7 +74,7 @@ def build(*, release: bool = False) -> BuiltLayers:
     BUILT.mkdir(parents=True, exist_ok=True)
     with (BUILT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever builds them at the same time
-        return BuiltLayers(_dependencies(compiler), _dyno(compiler))
+        return BuiltLayers(_dependencies(compiler), _dyno(compiler), _sheets(compiler))
 
 
 def find_compiler() -> list[str] | None:
@@ -120,6 +122,11 @@ def _dependencies(compiler: list[str] | None) -> LayerSource:
     return _fresh("dependencies", made_of, compiler, _install)
 
 
+def _sheets(compiler: list[str] | None) -> LayerSource:
+    made_of = [SHEETS_LOCK.read_bytes(), PLATFORM.encode(), _compilation(compiler)]
+    return _fresh("sheets", made_of, compiler, lambda target: _install_packages(target, SHEETS_LOCK))
+
+
 def _dyno(compiler: list[str] | None) -> LayerSource:
     sources = [path for path in sorted(SOURCE.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     made_of = [f"{path.relative_to(SOURCE)}\0".encode() + path.read_bytes() for path in sources]
@@ -143,20 +150,24 @@ def _fresh(
 
 
 def _install(target: Path) -> None:
+    _install_packages(target, LOCK)
+    bundle = target / "certificates" / "rds.pem"
+    bundle.parent.mkdir()
+    bundle.write_text(certificates(_fetch_certificates()))
+
+
+def _install_packages(target: Path, lock: Path) -> None:
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
         raise LayerError("uv is not installed; `make .venv/ready` does it")
     # --no-deps: the lock is complete, but for botocore, which the runtime has and 31 MB of layer need not.
     _run(
         [uv, "pip", "install", "--quiet", "--target", str(target), "--python-platform", PLATFORM,
-         "--python-version", PYTHON, "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(LOCK)]
+         "--python-version", PYTHON, "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(lock)]
     )  # fmt: skip
     for superfluous in (".lock", "bin"):
         shutil.rmtree(target / superfluous, ignore_errors=True)
         (target / superfluous).unlink(missing_ok=True)
-    bundle = target / "certificates" / "rds.pem"
-    bundle.parent.mkdir()
-    bundle.write_text(certificates(_fetch_certificates()))
 
 
 def _fetch_certificates() -> str:
@@ -209,12 +220,12 @@ def _run(command: list[str]) -> None:
 
 
 def main() -> None:
-    """`make layer`: build both; with --release only compiled ones will do."""
+    """`make layer`: build all; with --release only compiled ones will do."""
     try:
         built = build(release="--release" in sys.argv[1:])
     except LayerError as error:
         sys.exit(str(error))
-    for layer in (built.dependencies, built.dyno):
+    for layer in (built.dependencies, built.dyno, built.sheets):
         print(f"{layer.path} {layer.fingerprint}")
 
 

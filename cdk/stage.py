@@ -36,6 +36,7 @@ class Stage:
     Attributes:
         dependencies: The packages of layers/dependencies/requirements.lock, with the database's CA certificates.
         dyno: The package `dyno`.
+        sheets: The packages of layers/sheets/requirements.lock, which read spreadsheets.
         database: Where the functions find PostgreSQL; None for the cluster's own endpoint.
         database_auth: How a function proves who it is, see dyno.settings.DatabaseAuth.
         database_ca_file: Certificates the database's is checked against; empty for no TLS.
@@ -45,6 +46,7 @@ class Stage:
 
     dependencies: LayerSource
     dyno: LayerSource
+    sheets: LayerSource
     database: Address | None = None
     database_auth: str = "iam"
     database_ca_file: str = "/opt/python/certificates/rds.pem"

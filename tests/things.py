@@ -12,8 +12,7 @@ from tests.openapi.described import sample
 Sql = Callable[..., Any]
 """Runs a statement with its values; gives the first value of what it gives."""
 
-Body = dict[str, Any] | str
-"""JSON, or the text of a file."""
+Body = dict[str, Any]
 
 KEPT = (
     *("dynos", "capabilities", "order_of_choice", "vehicles", "registry_history", "occupancies", "history"),
@@ -30,7 +29,7 @@ class Asked:
     path: str
     query: dict[str, str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    body: Body | None = None
+    body: Body | str | None = None
 
     @property
     def method(self) -> str:
@@ -129,7 +128,7 @@ class Things:
         found: str = self._sql(f"select md5(string_agg(row, '|' order by row)) from ({rows} union all {people}) rows")
         return found
 
-    def order(self, dyno_id: int) -> dict[str, Any]:
+    def order(self, dyno_id: int) -> Body:
         """A booking that only that dyno can take."""
         return {
             "vehicle_id": self.vehicle(),
@@ -173,7 +172,6 @@ BODIES: Mapping[str, Callable[[Things, About], Body]] = {
     "PATCH /vehicles/{vehicle_id}": lambda *_: {"weight_lbs": 5300},
     "POST /users": lambda things, _: {"sub": f"nobody-{things.name()}"},
     "PATCH /users/{user_id}": lambda *_: {"role": "power_user"},
-    "POST /imports": lambda things, _: f"VIN,Weight (lbs),Drive\n{things.vin()},5200,2WD\n",
     "PUT /metrics/roi/assumptions": lambda things, _: {
         "valid_from": "2199-01-01",  # no report is of that time
         "reason": things.name(),
@@ -181,6 +179,11 @@ BODIES: Mapping[str, Callable[[Things, About], Body]] = {
     },
 }
 """Of each route that takes one."""
+
+FILES: Mapping[str, Callable[[Things], str]] = {
+    "POST /imports": lambda things: f"VIN,Weight (lbs),Drive\n{things.vin()},5200,2WD\n",
+}
+"""Of each route that takes a file instead."""
 
 QUERIES: Mapping[str, Callable[[Things], dict[str, str]]] = {
     "GET /dynos/availability": lambda things: {
@@ -220,13 +223,12 @@ def about(things: Things, route: str, sub: str | None) -> About:
 def request(things: Things, route: str, of: About) -> Asked:
     """A request that succeeds, if whoever asks may."""
     method, path = route.split()
-    make, query = BODIES.get(route), QUERIES.get(route)
-    body = make(things, of) if make else None
-    headers = {"Content-Type": "text/csv"} if isinstance(body, str) else {}
+    body, file, query = BODIES.get(route), FILES.get(route), QUERIES.get(route)
+    headers = {"Content-Type": "text/csv"} if file else {}
     return Asked(
         route,
         path.format(**of.ids),
         query(things) if query else None,
         headers | ({"If-Match": f'"{of.version}"'} if method == "PATCH" or route == "DELETE /users/{user_id}" else {}),
-        body,
+        body(things, of) if body else file(things) if file else None,
     )

@@ -18,6 +18,8 @@ from cdk.options import Options, Tracing
 from cdk.routes import ROUTES, Admission, Route
 
 STAGE = "prod"
+FILES = ["text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]
+"""What reaches a function byte by byte, in base64; as text, whatever is not UTF-8 would be lost."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Api(Construct):
             description="Books vehicles onto chassis dynamometers",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=options.access_logs,
+            binary_media_types=FILES,
             deploy_options=self._stage_options(options),
         )
         if options.access_logs:

@@ -9,17 +9,38 @@ from constructs import Construct
 
 WINDOW_S = 300
 
-COMMON = "AWSManagedRulesCommonRuleSet"
+COMMON, SQL = "AWSManagedRulesCommonRuleSet", "AWSManagedRulesSQLiRuleSet"
 MANAGED = (
     "AWSManagedRulesAmazonIpReputationList",
     "AWSManagedRulesKnownBadInputsRuleSet",
     COMMON,
-    "AWSManagedRulesSQLiRuleSet",
+    SQL,
 )
 """AWS's own groups, none with a price besides a rule's. Not the list of hosting providers: scrapers run there."""
 
-COUNTED = {COMMON: ("SizeRestrictions_BODY",)}
-"""Rules that only count: a body may be larger than 8 KB here, and the functions say how large."""
+OF_BODIES = {
+    COMMON: {
+        "EC2MetaDataSSRF_BODY": "core-rule-set:EC2MetaDataSSRF_Body",
+        "GenericLFI_BODY": "core-rule-set:GenericLFI_Body",
+        "GenericRFI_BODY": "core-rule-set:GenericRFI_Body",
+        "CrossSiteScripting_BODY": "core-rule-set:CrossSiteScripting_Body",
+    },
+    SQL: {
+        "SQLi_BODY": "sql-database:SQLi_Body",
+        "SQLiExtendedPatterns_BODY": "sql-database:SQLiExtendedPatterns_Body",
+    },
+}
+"""
+Rules that look for attacks in bodies, and the label each gives. A file has words of people's, addresses and brackets
+in it, and in base64 anything: of it they only count, of any other body a rule of ours blocks what they found.
+
+Source:
+    AWS WAF Developer Guide, "AWS Managed Rules rule groups list", and "Label matching" for such exceptions.
+"""
+COUNTED = {COMMON: ("SizeRestrictions_BODY", *OF_BODIES[COMMON]), SQL: tuple(OF_BODIES[SQL])}
+"""Rules that only count: a body may be larger than 8 KB here, too, and the functions say how large."""
+FILES = "/imports"
+"""How the path ends that takes files."""
 
 TOO_MANY = "TooMany"
 TOO_MANY_BODY = {
@@ -87,7 +108,36 @@ def _rules(rate_limit: int) -> Sequence[Acl.RuleProperty]:
         ),
         visibility_config=_seen("PerAddress"),
     )
-    return [rate, *(_managed(group, priority) for priority, group in enumerate(MANAGED, start=1))]
+    groups = [_managed(group, priority) for priority, group in enumerate(MANAGED, start=1)]
+    return [rate, *groups, _bodies(len(MANAGED) + 1)]
+
+
+def _bodies(priority: int) -> Acl.RuleProperty:
+    """What the groups found in a body that is no file."""
+    labels = [label for labels in OF_BODIES.values() for label in labels.values()]
+    found = [
+        Acl.StatementProperty(
+            label_match_statement=Acl.LabelMatchStatementProperty(scope="LABEL", key=f"awswaf:managed:aws:{label}")
+        )
+        for label in labels
+    ]
+    to_files = Acl.StatementProperty(
+        byte_match_statement=Acl.ByteMatchStatementProperty(
+            field_to_match=Acl.FieldToMatchProperty(uri_path={}),
+            positional_constraint="ENDS_WITH",
+            search_string=FILES,
+            text_transformations=[Acl.TextTransformationProperty(priority=0, type="NONE")],
+        )
+    )
+    elsewhere = Acl.StatementProperty(not_statement=Acl.NotStatementProperty(statement=to_files))
+    any_of_them = Acl.StatementProperty(or_statement=Acl.OrStatementProperty(statements=found))
+    return Acl.RuleProperty(
+        name="Bodies",
+        priority=priority,
+        statement=Acl.StatementProperty(and_statement=Acl.AndStatementProperty(statements=[any_of_them, elsewhere])),
+        action=Acl.RuleActionProperty(block=Acl.BlockActionProperty()),
+        visibility_config=_seen("Bodies"),
+    )
 
 
 def _managed(group: str, priority: int) -> Acl.RuleProperty:

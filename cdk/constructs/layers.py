@@ -1,4 +1,4 @@
-"""The two layers every function stands on: the packages, and the house itself."""
+"""The two layers every function stands on, the packages and the house itself, and one of what reads spreadsheets."""
 
 from aws_cdk import AssetHashType, RemovalPolicy, SymlinkFollowMode
 from aws_cdk import aws_lambda as lambda_
@@ -19,19 +19,25 @@ class Layers(Construct):
 
     Args:
         otel_arn: A layer with OpenTelemetry, for each function to have as well; empty for none.
+        reads_sheets: Whether a function of the stack does.
+    Attributes:
+        sheets: For that function, beside the others; None if there is no such function.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, otel_arn: str = "") -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, otel_arn: str = "", reads_sheets: bool = False
+    ) -> None:
         super().__init__(scope, construct_id)
         self.dependencies = self._version(
             "Dependencies", stage.dependencies, "Packages and the database's certificates"
         )
         self.dyno = self._version("Dyno", stage.dyno, "The package dyno, with track_performance")
+        self.sheets = self._version("Sheets", stage.sheets, "Packages that read spreadsheets") if reads_sheets else None
         self._otel = [lambda_.LayerVersion.from_layer_version_arn(self, "Otel", otel_arn)] if otel_arn else []
 
     @property
     def versions(self) -> list[lambda_.ILayerVersion]:
-        """All, in the order a function is given them."""
+        """What every function has, in the order it is given them."""
         return [self.dependencies, self.dyno, *self._otel]
 
     def _version(self, construct_id: str, source: LayerSource, description: str) -> lambda_.LayerVersion:

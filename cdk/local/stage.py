@@ -2,7 +2,7 @@
 How this machine differs from AWS; everything that does is on this page.
 
 The database is elsewhere and knows its callers by trust, without TLS. Workers are this Python with the virtual
-environment's packages, so the dependency layer is empty and the dyno layer is the source. There is no account limit to
+environment's packages, so layers of packages are empty and the dyno layer is the source. There is no account limit to
 reserve concurrency from, nobody to copy a process, no account to log the gateway's requests to, and nobody to take
 traces or a copy of Prometheus' samples. And some resource types do not exist here.
 """
@@ -55,6 +55,7 @@ def local(context: Mapping[str, Any]) -> Stage:
     return Stage(
         dependencies=LayerSource(empty, fingerprint="empty"),
         dyno=LayerSource(ROOT / "layers" / "dyno"),
+        sheets=LayerSource(empty, fingerprint="empty"),
         database=Address(str(context.get("database_host", "127.0.0.1")), str(context.get("database_port", "5432"))),
         database_auth="trust",
         database_ca_file="",

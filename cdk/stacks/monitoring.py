@@ -104,7 +104,12 @@ def _platform(options: Options, data: DataStack, service: ServiceStack) -> Platf
         namespace=metrics_namespace(options),
         api=service.api.rest,
         functions={
-            Part.DOORS: {"allocations": service.allocations, "metrics": service.metrics, "roi": service.roi},
+            Part.DOORS: {
+                "allocations": service.allocations,
+                "metrics": service.metrics,
+                "roi": service.roi,
+                "imports": service.imports,
+            },
             Part.INGEST: {"ingest": service.ingest},
             Part.NOTICES: {"notices": service.notices},
             Part.NIGHTLY: {"lifecycle": service.lifecycle, "redrive": service.redrive, "roi": service.roi},

@@ -1,7 +1,10 @@
 """What works: the functions, the API in front of them, and the pipeline behind them."""
 
+from collections.abc import Sequence
+
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -23,6 +26,9 @@ DOOR_SERIES, ROI_SERIES = 6, 12
 """CloudWatch series that a door's environment may make besides those of the catalogue's methods: overflow, cold starts
 and, of what reports on the lab, its business metrics. Together they stay within the catalogue's budget."""
 
+MOST_IMPORTS = 5
+"""Imports at once, and sessions of theirs; see dyno.bootstrap."""
+
 
 class ServiceStack(Stack):
     """
@@ -35,7 +41,7 @@ class ServiceStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, options: Options, stage: Stage, data: DataStack) -> None:
         super().__init__(scope, construct_id)
         self._options, self._data = options, data
-        self._layers = Layers(self, "Layers", stage=stage, otel_arn=options.otel_layer)
+        self._layers = Layers(self, "Layers", stage=stage, otel_arn=options.otel_layer, reads_sheets=True)
         self.call_log = self._log("CallLog", kept=True)
         self.tracking = Tracking(tuple(self._layers.versions), self.call_log, tracking_variables(options))
 
@@ -44,6 +50,7 @@ class ServiceStack(Stack):
         self.roi = self._door(
             "Roi", "roi", "dyno_roi", "Reports what it saves", timeout=Duration.minutes(5), series=ROI_SERIES
         )
+        self.imports = self._imports()
         self.ingest = self._ingest()
         data.snapshot.grant_read(self.metrics)
         data.snapshot.grant_read_write(self.ingest)
@@ -56,6 +63,7 @@ class ServiceStack(Stack):
                 "allocations": self.allocations.called,
                 "metrics": self.metrics.called,
                 "roi": self.roi.called,
+                "imports": self.imports.called,
             },
             identity=data.identity,
             options=options,
@@ -86,6 +94,22 @@ class ServiceStack(Stack):
             reserved_concurrency=self._options.reserved_concurrency,
             snapstart=self._options.snapstart,
             series=series,
+        )
+
+    def _imports(self) -> DynoFunction:
+        """Few at a time: each keeps who moves bookings waiting; and beyond the gateway's 29 s nobody waits for one."""
+        reserved = self._options.reserved_concurrency
+        return self._function(
+            "Imports",
+            "imports",
+            "dyno_imports",
+            "Takes sheets",
+            self.call_log,
+            Duration.seconds(28),
+            1792,  # a whole processor: it reads files
+            reserved_concurrency=reserved and min(reserved, MOST_IMPORTS),
+            series=DOOR_SERIES,
+            layers=[self._layers.sheets] if self._layers.sheets else [],
         )
 
     def _ingest(self) -> DynoFunction:
@@ -167,13 +191,14 @@ class ServiceStack(Stack):
         reserved_concurrency: int | None = None,
         snapstart: bool = False,
         series: int | None = None,
+        layers: Sequence[lambda_.ILayerVersion] = (),
     ) -> DynoFunction:
         function = DynoFunction(
             self,
             construct_id,
             name=name,
             description=description,
-            layers=self._layers.versions,
+            layers=[*self._layers.versions, *layers],
             environment=self._data.variables.of(database_user)
             | ({"METRICS_SERIES_BUDGET": str(series)} if series else {}),
             log_group=log_group,
@@ -194,6 +219,7 @@ class ServiceStack(Stack):
         CfnOutput(self, "AllocationsFunctionName", value=self.allocations.function.function_name)
         CfnOutput(self, "MetricsFunctionName", value=self.metrics.function.function_name)
         CfnOutput(self, "RoiFunctionName", value=self.roi.function.function_name)
+        CfnOutput(self, "ImportsFunctionName", value=self.imports.function.function_name)
         CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
         CfnOutput(self, "LifecycleFunctionName", value=self.lifecycle.function.function_name)
         CfnOutput(self, "RedriveFunctionName", value=self.redrive.function.function_name)

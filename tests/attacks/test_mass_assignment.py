@@ -84,7 +84,8 @@ def taken(knock: Knock, things: Things, route: str) -> list[str]:
     good = request(things, route, of)
     before = things.fingerprint()
     found = []
-    for name, body in tried(good.body or {}, MODELS[route][1]):
+    assert isinstance(good.body, dict)
+    for name, body in tried(good.body, MODELS[route][1]):
         said = knock(Asked(route, good.path, good.query, good.headers, body), ADMIN)
         named = [fault["field"] for fault in said.body.get("errors", [])]
         if said.status != 422 or f"body.{name}" not in named:

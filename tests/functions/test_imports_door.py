@@ -7,12 +7,12 @@ import pytest
 from dyno.imports import service
 from functions.imports import handler as door
 from tests.functions.conftest import Answer, Call, Caller
-from tests.integration.imports.conftest import sheet, workbook
+from tests.integration.imports.conftest import Table, sheet, workbook
 from tests.integration.imports.test_registry import VEHICLES, VIN, everything
 from tests.lab import MONDAY, TUESDAY, WEDNESDAY, Lab
 
 OTHER_VIN = "9ZZ8LMF14VD000002"
-KEPT = {
+KEPT: dict[str, Table] = {
     "Vehicles": [VEHICLES, (VIN, 5000, "AWD", "P1"), (OTHER_VIN, 11_000, "RWD", "P2")],
     "Dynos": [("Dyno", "Facility", "Turnaround days"), ("Cell 1", "North", 0), ("Cell 2", "South", 1)],
     "Rules": [("Test type", "Drive type", "Weight class", "Dynos"), ("brake", "any", "any", "Cell 1, Cell 2")],
@@ -75,7 +75,7 @@ def test_what_is_refused_leaves_nothing_behind_and_the_answer_has_the_report(lab
 
 
 def test_what_the_lab_cannot_do_now_is_a_conflict(lab: Lab, send: Any) -> None:
-    full = KEPT | {"Rules": [KEPT["Rules"][0], ("evap", "any", "any", "Cell 1")]}
+    full = KEPT | {"Rules": [("Test type", "Drive type", "Weight class", "Dynos"), ("evap", "any", "any", "Cell 1")]}
 
     said = send(workbook(full))
 

@@ -43,6 +43,10 @@ PLANTED = {
         "layers/dyno/python/dyno/users/model.py",
         "import dyno.imports.model",
     ),
+    "In the imports room, imports go from service to store to model": (
+        "layers/dyno/python/dyno/imports/model.py",
+        "import dyno.imports.store",
+    ),
     "The hall knows no room": ("layers/dyno/python/dyno/settings.py", "import dyno.allocation.model"),
     "The metrics room lends its tracker and nothing else": (
         "layers/dyno/python/dyno/allocation/service.py",

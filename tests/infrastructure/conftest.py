@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stand-ins for the built layers, so that no test needs the network."""
     folder = tmp_path_factory.mktemp("layers")
-    for name in ("dependencies", "dyno"):
+    for name in ("dependencies", "dyno", "sheets"):
         (folder / name / "python").mkdir(parents=True)
         (folder / name / "python" / "stand_in.py").write_text(f'"""In place of {name}."""\n')
     return folder

@@ -18,6 +18,25 @@ RATE = {"RateBasedStatement": {"AggregateKeyType": "IP", "EvaluationWindowSec": 
 API = "arn:<AWS::Partition>:apigateway:<AWS::Region>::/restapis/<ApiRest4DEC74FE>"
 STAGE = f"{API}/stages/<ApiRestDeploymentStageprodE136C09A>"
 
+COMMON, SQL = "AWSManagedRulesCommonRuleSet", "AWSManagedRulesSQLiRuleSet"
+OF_BODIES = {
+    *(
+        (COMMON, f"{name}_BODY", "Count")
+        for name in ("EC2MetaDataSSRF", "GenericLFI", "GenericRFI", "CrossSiteScripting")
+    ),
+    *((SQL, f"{name}_BODY", "Count") for name in ("SQLi", "SQLiExtendedPatterns")),
+}
+BODIES: Any = (
+    {
+        f"awswaf:managed:aws:{'sql-database' if group == SQL else 'core-rule-set'}:{name.removesuffix('BODY')}Body"
+        for group, name, _ in OF_BODIES
+    },
+    {"UriPath": {}},
+    "ENDS_WITH",
+    "/imports",
+)
+"""What these rules count is blocked by ours, but in a file."""
+
 Properties = dict[str, Any]
 
 
@@ -52,7 +71,9 @@ def lax(template: Template) -> list[str]:
         for override in each["Statement"].get("ManagedRuleGroupStatement", {}).get("RuleActionOverrides", ())
     }
     scoped = [each for each in given["Rules"] for said in each["Statement"].values() if "ScopeDownStatement" in said]
-    rates = [each["Statement"] for each in given["Rules"] if "Block" in each.get("Action", {})]
+    rates = [
+        each["Statement"] for each in given["Rules"] if "Block" in each.get("Action", {}) and each["Name"] != "Bodies"
+    ]
     told = {
         (
             response["ResponseCode"],
@@ -70,7 +91,8 @@ def lax(template: Template) -> list[str]:
         "regional": given["Scope"] == "REGIONAL",
         "others pass": given["DefaultAction"] == {"Allow": {}},
         "groups": groups == BLOCKING and not scoped,
-        "bodies over 8 KB pass": overridden == {("AWSManagedRulesCommonRuleSet", "SizeRestrictions_BODY", "Count")},
+        "bodies over 8 KB pass": overridden == {(COMMON, "SizeRestrictions_BODY", "Count")} | OF_BODIES,
+        "files pass, other bodies do not": _bodies(given) == BODIES,
         "a rate for each address": rates == [RATE],
         "too many is a 429": told == {(429, "Retry-After", "60", "too_many_requests")} or not rates,
         "in front of the stage": [(stage, arn) for stage, arn in associated] == [(STAGE, "<FirewallAclD0B8A356.Arn>")],
@@ -84,27 +106,46 @@ def lax(template: Template) -> list[str]:
     return [name for name, held in wanted.items() if not held]
 
 
+def _bodies(given: Properties) -> Any:
+    """By which labels of bodies, and where, a request is blocked behind the groups that give them."""
+    found = [each for each in given["Rules"] if each["Name"] == "Bodies" and "Block" in each["Action"]]
+    if not found or found[0]["Priority"] <= max(each["Priority"] for each in given["Rules"] if each not in found):
+        return None
+    any_of, not_to = found[0]["Statement"]["AndStatement"]["Statements"]
+    place = not_to["NotStatement"]["Statement"]["ByteMatchStatement"]
+    labels = {each["LabelMatchStatement"]["Key"] for each in any_of["OrStatement"]["Statements"]}
+    return labels, place["FieldToMatch"], place["PositionalConstraint"], place["SearchString"]
+
+
 def without_rule(template: Template, name: str) -> None:
     acl(template)["Rules"].remove(rule(template, name))
 
 
-COMMON, SQL = "AWSManagedRulesCommonRuleSet", "AWSManagedRulesSQLiRuleSet"
 ELSEWHERE: Properties = {"ByteMatchStatement": {"SearchString": "/imports"}}
 
 FAULTS: dict[str, tuple[Callable[[Template], object], str]] = {
     "of another scope": (lambda t: acl(t).update(Scope="CLOUDFRONT"), "regional"),
     "blocking everybody": (lambda t: acl(t).update(DefaultAction={"Block": {}}), "others pass"),
-    "a group less": (lambda t: without_rule(t, SQL), "groups"),
+    "a group less": (lambda t: without_rule(t, "AWSManagedRulesKnownBadInputsRuleSet"), "groups"),
     "a group that only counts": (lambda t: rule(t, SQL).update(OverrideAction={"Count": {}}), "groups"),
     "a group of somebody's": (lambda t: managed(t, SQL).update(VendorName="Somebody"), "groups"),
     "a group for some paths": (lambda t: managed(t, SQL).update(ScopeDownStatement=ELSEWHERE), "groups"),
     "bodies over 8 KB blocked": (lambda t: managed(t, COMMON).pop("RuleActionOverrides"), "bodies over 8 KB pass"),
     "another rule that only counts": (
         lambda t: managed(t, COMMON)["RuleActionOverrides"].append(
-            {"Name": "CrossSiteScripting_BODY", "ActionToUse": {"Count": {}}}
+            {"Name": "GenericLFI_QUERYARGUMENTS", "ActionToUse": {"Count": {}}}
         ),
         "bodies over 8 KB pass",
     ),
+    "files blocked": (lambda t: managed(t, SQL).pop("RuleActionOverrides"), "bodies over 8 KB pass"),
+    "no rule for other bodies": (lambda t: without_rule(t, "Bodies"), "files pass, other bodies do not"),
+    "another body that passes": (
+        lambda t: rule(t, "Bodies")["Statement"]["AndStatement"]["Statements"][1]["NotStatement"]["Statement"][
+            "ByteMatchStatement"
+        ].update(SearchString="s"),
+        "files pass, other bodies do not",
+    ),
+    "other bodies looked at first": (lambda t: rule(t, "Bodies").update(Priority=0), "files pass, other bodies do not"),
     "no rate": (lambda t: without_rule(t, "PerAddress"), "a rate for each address"),
     "a rate that only counts": (
         lambda t: rule(t, "PerAddress").update(Action={"Count": {}}),

@@ -20,7 +20,7 @@ class Asked:
     path: Mapping[str, int] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Described:
         answers: At least one with a status below 300.
         refused: What it refuses beside what every route of its kind does: errors as they are raised.
         asks_database: Whether an answer takes one, which may be asleep.
+        files: Media types of the files it takes; examples of bodies are of the first.
     """
 
     route: str
@@ -75,6 +76,7 @@ class Described:
     answers: tuple[Answer, ...]
     refused: tuple[DynoError, ...] = ()
     asks_database: bool = True
+    files: tuple[str, ...] = ()
 
 
 def sample(name: str) -> Any:

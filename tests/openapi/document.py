@@ -19,7 +19,7 @@ from cdk.stage import ROOT
 from dyno.auth import Permission
 from dyno.http import PROBLEM_JSON
 from tests.doors import doors
-from tests.openapi import lab, people, planning, registry, reports, service
+from tests.openapi import imports, lab, people, planning, registry, reports, service
 from tests.openapi.described import JSON, Answer, Described
 from tests.openapi.mending import mended
 from tests.openapi.problems import problem_answer, problems
@@ -32,6 +32,7 @@ DESCRIBED: tuple[Described, ...] = (
     *planning.ROUTES,
     *registry.ROUTES,
     *people.ROUTES,
+    *imports.ROUTES,
     *reports.ROUTES,
     *service.ROUTES,
 )
@@ -96,7 +97,7 @@ def _missing(method: str, path: str) -> str:
     return (
         f"{method} {path} is not described: add Described({f'{method} {path}'!r}, …), with an example of a request, of "
         "its answer and of each error of its own, to ROUTES of a module in tests/openapi (lab, planning, registry, "
-        "people, reports, service), and run `make docs`"
+        "people, imports, reports, service), and run `make docs`"
     )
 
 
@@ -127,8 +128,10 @@ def _operation(
     }
     if body:
         operation["requestBody"] = {"required": True, "content": {JSON: _body(body, about)}}
+    elif about.files:
+        operation["requestBody"] = {"required": True, "content": _files(about)}
     responses = _answers(generated["responses"]["200"], about)
-    refused = problems(about, permission, named, in_path="{" in path, has_body=bool(body))
+    refused = problems(about, permission, named, in_path="{" in path, has_body=bool(body or about.files))
     for status, by_code in refused.items():
         answer = responses.setdefault(status, _response(status))
         answer["content"] = answer.get("content", {}) | {PROBLEM_JSON: problem_answer(by_code)}
@@ -162,6 +165,13 @@ def _parameter(generated: Mapping[str, Any], about: Described) -> dict[str, Any]
 def _body(generated: Mapping[str, Any], about: Described) -> dict[str, Any]:
     asked = {each.says: {"value": each.asked.body} for each in about.answers if each.asked.body is not None}
     return {"schema": generated["content"][JSON]["schema"], "examples": asked}
+
+
+def _files(about: Described) -> dict[str, Any]:
+    asked = {each.says: {"value": each.asked.body} for each in about.answers if each.asked.body is not None}
+    first, *others = about.files
+    binary = {kind: {"schema": {"contentMediaType": kind}, "examples": {}} for kind in others}
+    return {first: {"schema": {"type": "string", "minLength": 1}, "examples": asked}} | binary
 
 
 def _answers(generated: Mapping[str, Any], about: Described) -> dict[int, dict[str, Any]]:

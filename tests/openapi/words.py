@@ -20,6 +20,7 @@ INFO = {
 TAGS = {
     "bookings": "Vehicles on dynos, for whole days.",
     "registry": "The lab's dynos and vehicles.",
+    "imports": "Whole sheets at once.",
     "people": "Who is asking, and who is enrolled.",
     "measurements": "What the service says of itself.",
     "savings": "What it saves, by which assumptions.",
@@ -101,7 +102,7 @@ STATUSES = {
     409: "Fine, but not now",
     412: "Changed meanwhile",
     413: "Too large",
-    415: "Not JSON",
+    415: "Of a media type that it does not take",
     422: "Can never succeed as written",
     428: "Without a version",
     429: "Too many requests",

@@ -5,7 +5,7 @@ import pytest
 from dyno.errors import ImportRefused, InvalidRequest
 from dyno.imports import service
 from dyno.imports.report import Counts, ImportReport
-from tests.integration.imports.conftest import Import, sheet, workbook
+from tests.integration.imports.conftest import Import, Table, sheet, workbook
 from tests.lab import MONDAY, Lab
 
 VIN, OTHER_VIN = "9ZZ8LMF12VD000001", "9ZZ8LMF14VD000002"
@@ -97,7 +97,7 @@ def test_two_rows_of_one_vehicle_say_the_same_or_one_is_refused(import_: Import)
 
 
 def test_dynos_and_their_rules_are_made_together_and_rules_are_added(lab: Lab, import_: Import) -> None:
-    book = {
+    book: dict[str, Table] = {
         "Dynos": [DYNOS, ("Cell 1", "North", 0), ("Cell 2", "South", 1)],
         "Rules": [RULES, ("brake", "any", "any", "Cell 1, Cell 2"), ("evap", "AWD", "<10K", "Cell 2")],
     }
