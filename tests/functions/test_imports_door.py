@@ -10,6 +10,7 @@ from tests.functions.conftest import Answer, Call, Caller
 from tests.integration.imports.conftest import Table, sheet, workbook
 from tests.integration.imports.test_registry import VEHICLES, VIN, everything
 from tests.lab import MONDAY, TUESDAY, WEDNESDAY, Lab
+from tests.unit.imports.books import of_a_lab
 
 OTHER_VIN = "9ZZ8LMF14VD000002"
 KEPT: dict[str, Table] = {
@@ -145,3 +146,23 @@ def test_the_largest_file_fits_into_a_request_of_lambda() -> None:
     encoded = -(-door.MAX_FILE_BYTES // 3) * 4
 
     assert encoded < 6_000_000 - 64_000
+
+
+def test_of_a_workbook_as_planners_keep_it_what_can_be_done_is_done_once(lab: Lab, send: Any) -> None:
+    for name in ("Cell 2", "Cell 3", "Cell 4"):
+        lab.dyno(name)
+    book = of_a_lab()
+
+    first = send(book, partial="true")
+    before = everything(lab)
+    second = send(book, partial="true")
+
+    assert (first.status, second.status, everything(lab)) == (200, 200, before)
+    assert {kind for kind, counts in first.body["counts_by_kind"].items() if counts["created"]} >= {
+        "vehicles", "dynos", "rules"
+    }  # fmt: skip
+    assert first.body["planning"]["as_booked"]["double_bookings"] == 0
+    assert [row["outcome"] for row in second.body["rows"]] == [
+        {"created": "unchanged", "booked": "unchanged"}.get(row["outcome"], row["outcome"])
+        for row in first.body["rows"]
+    ]

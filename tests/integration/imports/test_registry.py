@@ -140,3 +140,11 @@ def test_more_rows_than_are_taken_at_once_are_refused(import_: Import, monkeypat
 
     with pytest.raises(InvalidRequest, match="2 rows; at most 1"):
         import_(sheet(VEHICLES, (VIN, 5000, "AWD", "P1"), (OTHER_VIN, 5000, "AWD", "P1")))
+
+
+def test_a_rule_for_one_dyno_that_widens_another_does_not_keep_that_one_from_its_own(lab: Lab, import_: Import) -> None:
+    lab.dyno("Cell 1", "evap any any")
+    lab.dyno("Cell 2")
+    rules = sheet(RULES, ("brake", "any", "any", "Cell 1"), ("mileage", "AWD", "any", "Cell 2"))
+
+    assert (import_(rules).counts, import_(rules).counts) == (Counts(created=2), Counts(unchanged=2))

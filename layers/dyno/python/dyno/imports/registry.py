@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from dyno.errors import DynoError
 from dyno.imports import store
 from dyno.imports.model import Capability, Dyno, Kind, Row, Rule, Vehicle
 from dyno.imports.report import ImportedRow, Outcome, Remark, said
@@ -125,7 +126,13 @@ def _change(work: Work, was: dict[str, Any], changes: Known) -> tuple[str, str] 
             return "bookings_stranded", stranded(said)
         case "retired":
             return "dyno_retired", "the dyno is retired; it cannot be enabled unless it comes back"
-    return "invalid_request", "available_to lies before available_from"
+        case "not_in_order":
+            return "invalid_request", "available_to lies before available_from"
+        case "stale":
+            # A test that nobody ran before widens what others can run, which counts as a change of theirs.
+            was |= said["dyno"]
+            return _change(work, was, changes)
+    raise DynoError(f"the database said {said['outcome']}")
 
 
 def _strangers(rule: Rule, known: Mapping[str, object]) -> list[str]:
