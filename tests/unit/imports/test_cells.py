@@ -170,3 +170,12 @@ def test_a_vin_that_became_a_number_is_refused() -> None:
 def test_names_are_the_same_whatever_their_spaces_and_case() -> None:
     assert values.same("  cell\u00a0 3 ") == values.same("CELL 3") != values.same("Cell 31")
     assert values.names("Cell 1, cell  1;\nCell 2") == ("Cell 1", "Cell 2")
+
+
+@pytest.mark.parametrize("said", ["Cell\x071", "Cell\ud8001", "\x00"])
+def test_a_character_that_cannot_be_seen_or_stored_is_refused(said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        values.text(said)
+
+    assert refused.value.code == "control_character"
+    assert str(refused.value).encode()

@@ -87,6 +87,20 @@ def sharing(first: int) -> bytes:
     return changed(content, SHEET, lambda _: xml)
 
 
+def packed_otherwise() -> bytes:
+    target = io.BytesIO(PLAIN)
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("xl/media/image1.png", b"x")
+    return target.getvalue()
+
+
+def named_twice() -> bytes:
+    target = io.BytesIO(PLAIN)
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr(SHEET.upper(), b"<worksheet/>")
+    return target.getvalue()
+
+
 def foreign_rows() -> bytes:
     return sheet_of(b"".join(b"<row xmlns='y%d'/>" % (number * 7919 % 999_983) for number in range(100_001)))
 
@@ -144,6 +158,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a zip bomb": (lambda: changed(PLAIN, SHEET, lambda _: b" " * 2**26), "67,108,864"),
     "a smaller zip bomb": (lambda: changed(PLAIN, SHEET, lambda xml: xml + b" " * 8_000_000), "200 times"),
     "a zip bomb that hides its size": (lambda: lying(PLAIN), "damaged"),
+    "another packing": (packed_otherwise, "packed in a way"),
+    "two parts of one name": (named_twice, "two parts of one name"),
     "many parts": (many_parts, "1,000"),
     "a billion laughs in a sheet": (lambda: changed(PLAIN, SHEET, lambda _: LAUGHS), ENTITIES),
     "a billion laughs in the workbook": (lambda: changed(PLAIN, "xl/workbook.xml", lambda _: LAUGHS), ENTITIES),

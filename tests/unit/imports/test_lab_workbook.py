@@ -8,7 +8,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from dyno.errors import InvalidRequest
 from dyno.imports.model import DateOrder, Dyno, Kind, Maintenance, Parsed, Request, Row, Rule, Vehicle
 from dyno.imports.rows import parse
-from tests.unit.imports.books import VINS, CellValue, of_a_lab, of_rows, one_sheet
+from tests.unit.imports.books import SHEET, VINS, CellValue, changed, of_a_lab, of_rows, one_sheet
 
 PLAN = "Plan 2027"
 
@@ -271,3 +271,79 @@ def test_a_request_without_a_vin_says_what_it_is_of() -> None:
     assert isinstance(anonymous.value, Request)
     assert (anonymous.value.vin, anonymous.value.weight_class) == (None, ">10K")
     assert [problem.code for problem in nothing.problems] == ["no_vehicle"]
+
+
+def test_a_merge_that_begins_in_an_empty_cell_fills_nothing_in() -> None:
+    plain = of_rows(("VIN", "Weight", "Drive"), (), (VINS[0], 5000, "AWD"), (VINS[1], 6000))
+    merge = b'</sheetData><mergeCells><mergeCell ref="C2:C4"/></mergeCells>'
+    content = changed(plain, SHEET, lambda xml: xml.replace(b"</sheetData>", merge))
+
+    first, second = parse(content, filename=None).rows
+
+    assert [problem.column for problem in second.problems] == ["Drive"]
+    assert first.place.row == 3
+
+
+def test_a_formula_whose_value_is_an_empty_text_is_empty_and_one_with_a_value_is_that() -> None:
+    def formula(value: bytes) -> bytes:
+        cell = b'<c r="D2" t="str"><f>A2</f><v>%b</v></c></row>' % value
+        return changed(
+            content, SHEET, lambda xml: xml[: xml.rindex(b"</row>")] + cell + xml[xml.rindex(b"</row>") + 6 :]
+        )
+
+    content = of_rows(("VIN", "Weight", "Drive", "Program"), (VINS[0], 5000, "AWD"))
+
+    assert parse(formula(b""), filename=None).rows[0].value == Vehicle(VINS[0], 5000, "AWD")
+    assert parse(formula(b"P768"), filename=None).rows[0].value == Vehicle(VINS[0], 5000, "AWD", "P768")
+
+
+def test_a_row_that_names_its_vehicle_is_data_whatever_word_it_begins_with() -> None:
+    parsed = parse(
+        of_rows(
+            ("Program", "VIN", "Weight", "Drive"), ("Total", VINS[0], 5000, "AWD"), (None, VINS[1]), ("Total", 2, 11_000),
+        ),
+        filename=None,
+    )  # fmt: skip
+
+    assert [each.place.row for each in parsed.rows] == [2, 3]
+    assert {problem.code for problem in parsed.rows[1].problems} == {"missing"}
+    assert [skipped.code for skipped in parsed.skipped] == ["totals"]
+
+
+@pytest.mark.parametrize(("weight", "weight_class"), [(10_000, "<10K"), (10_001, ">10K")])
+def test_ten_thousand_pounds_are_of_the_light_class(weight: int, weight_class: str) -> None:
+    content = of_rows(("VIN", "Test", "Start", "Days", "Weight"), (VINS[0], "brake", "2027-01-04", 2, weight))
+
+    value = parse(content, filename=None).rows[0].value
+
+    assert isinstance(value, Request)
+    assert value.weight_class == weight_class
+
+
+@pytest.mark.parametrize(
+    ("cells", "placed", "codes"),
+    [
+        (("2027-01-04", "2027-01-05", None, 3), (date(2027, 1, 5), date(2027, 1, 7)), []),
+        (("2027-01-04", "2027-01-05", "2027-01-04", 3), None, ["not_in_order"]),
+        (("2027-01-04", None, "2027-01-08", 3), (None, None), []),
+        ((None, None, None, 3), None, ["missing"]),
+    ],
+)
+def test_a_booking_of_the_sheet_is_whole_or_none(
+    cells: tuple[CellValue, ...], placed: tuple[date | None, date | None] | None, codes: list[str]
+) -> None:
+    content = of_rows(("VIN", "Test", "Estimated Start", "Start Date", "End Date", "Days"), (VINS[0], "brake", *cells))
+
+    (found,) = parse(content, filename=None).rows
+
+    assert [problem.code for problem in found.problems] == codes
+    if placed:
+        assert isinstance(found.value, Request)
+        assert (found.value.placed_from, found.value.placed_to) == placed
+
+
+def test_a_vehicle_sheet_with_tests_but_no_days_is_not_taken_for_vehicles() -> None:
+    parsed = parse(of_rows(("VIN", "Weight", "Drive", "Test"), (VINS[0], 5000, "AWD", "brake")), filename=None)
+
+    assert parsed.sheets[0].kind is None
+    assert "say by kinds" in parsed.skipped[0].reason or "lacks" in parsed.skipped[0].reason

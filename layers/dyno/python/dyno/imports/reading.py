@@ -68,8 +68,6 @@ class _Worksheet(Protocol):
     sheet_state: str
     _worksheet_path: str
 
-    def reset_dimensions(self) -> None: ...
-
     def iter_rows(self, *, max_row: int, max_col: int, values_only: bool) -> Iterator[tuple[Cell, ...]]: ...
 
 
@@ -139,7 +137,7 @@ def _of_worksheet(book: "Workbook", sheet: "_Worksheet", outlines: dict[str, Out
 
 
 def _cells(sheet: "_Worksheet", outline: Outline) -> Iterator[SheetRow]:
-    sheet.reset_dimensions()  # what the file says of them need not be so
+    # What the file says of its dimensions need not be so; these bounds are what there is.
     rows = sheet.iter_rows(max_row=outline.last_row, max_col=outline.last_column, values_only=True)
     unreckoned = {row for row, _ in outline.unreckoned}
     try:
