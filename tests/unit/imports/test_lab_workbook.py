@@ -300,7 +300,8 @@ def test_a_formula_whose_value_is_an_empty_text_is_empty_and_one_with_a_value_is
 def test_a_row_that_names_its_vehicle_is_data_whatever_word_it_begins_with() -> None:
     parsed = parse(
         of_rows(
-            ("Program", "VIN", "Weight", "Drive"), ("Total", VINS[0], 5000, "AWD"), (None, VINS[1]), ("Total", 2, 11_000),
+            ("Program", "VIN", "Weight", "Drive"), ("Total", VINS[0], 5000, "AWD"), (None, VINS[1]),
+            ("Total", 2, 11_000),
         ),
         filename=None,
     )  # fmt: skip
