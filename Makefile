@@ -27,10 +27,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Lambda's own Python has them, and they are 31 MB of every cold start.
 RUNTIME := botocore urllib3
+# They are in the layer of dependencies already.
+SHARED := python-dateutil six typing-extensions tzdata
 
 lock: ## Resolve pyproject.toml anew into its three lock files, and checkov into its own
 	uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url $(RUNTIME:%=--no-emit-package %) -o layers/dependencies/requirements.lock --python-version 3.11
-	uv pip compile --quiet --group sheets --universal --generate-hashes --no-emit-index-url -o layers/sheets/requirements.lock --python-version 3.11
+	uv pip compile --quiet --group sheets --constraint layers/dependencies/requirements.lock --universal --generate-hashes --no-emit-index-url $(SHARED:%=--no-emit-package %) -o layers/sheets/requirements.lock --python-version 3.11
 	uv pip compile pyproject.toml --quiet --group dev --universal --generate-hashes --no-emit-index-url -o requirements.lock --python-version 3.11
 	uv pip compile tests/infrastructure/checkov/requirements.in --quiet --universal --generate-hashes --no-emit-index-url -o tests/infrastructure/checkov/requirements.lock --python-version 3.11
 

@@ -24,6 +24,7 @@ from cdk.stage import ROOT
 LOCKS = (
     ROOT / "requirements.lock",
     layers.LOCK,
+    layers.SHEETS_LOCK,
     ROOT / "tests" / "infrastructure" / "checkov" / "requirements.lock",
 )
 NPM_LOCK = ROOT / "cdk" / "local" / "package-lock.json"

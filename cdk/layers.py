@@ -58,7 +58,7 @@ def given(folder: str) -> BuiltLayers:
 
 def build(*, release: bool = False) -> BuiltLayers:
     """
-    All layers, built anew only if what they are made of has changed.
+    The layers, built anew only if what they are made of has changed.
 
     Args:
         release: Refuse to ship uncompiled layers; they start two to three times as slowly.
@@ -220,7 +220,7 @@ def _run(command: list[str]) -> None:
 
 
 def main() -> None:
-    """`make layer`: build all; with --release only compiled ones will do."""
+    """`make layer`: build them; with --release only compiled ones will do."""
     try:
         built = build(release="--release" in sys.argv[1:])
     except LayerError as error:

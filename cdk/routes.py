@@ -10,6 +10,7 @@ class Admission(Enum):
     USER = "an ID token of the user pool"
     SCRAPER = "an access token with the scope metrics/read"
     PUBLIC = "nothing"
+    LINK = "nothing: the function looks for a token in the address"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ ROUTES = (
     Route("GET", "/metrics/roi/assumptions", "roi"),
     Route("PUT", "/metrics/roi/assumptions", "roi"),
     Route("GET", "/metrics/demand", "roi"),
+    Route("GET", "/exports/allocations.csv", "exports"),
+    Route("GET", "/exports/allocations.xlsx", "exports"),
+    Route("GET", "/exports/allocations.ics", "exports"),
+    Route("GET", "/exports/lab.xlsx", "exports"),
+    Route("GET", "/exports/calendar.ics", "exports", Admission.LINK),
+    Route("POST", "/calendars", "exports"),
+    Route("GET", "/calendars", "exports"),
+    Route("DELETE", "/calendars/{calendar_id}", "exports"),
     Route("GET", "/health/live", "metrics", Admission.PUBLIC),
     Route("GET", "/health/ready", "metrics", Admission.PUBLIC),
     Route("GET", "/openapi.json", "metrics", Admission.PUBLIC),

@@ -36,7 +36,7 @@ class Stage:
     Attributes:
         dependencies: The packages of layers/dependencies/requirements.lock, with the database's CA certificates.
         dyno: The package `dyno`.
-        sheets: The packages of layers/sheets/requirements.lock, which read spreadsheets.
+        sheets: The packages of layers/sheets/requirements.lock, for doors that read or write spreadsheets.
         database: Where the functions find PostgreSQL; None for the cluster's own endpoint.
         database_auth: How a function proves who it is, see dyno.settings.DatabaseAuth.
         database_ca_file: Certificates the database's is checked against; empty for no TLS.

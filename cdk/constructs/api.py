@@ -18,8 +18,24 @@ from cdk.options import Options, Tracing
 from cdk.routes import ROUTES, Admission, Route
 
 STAGE = "prod"
-FILES = ["text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]
-"""What reaches a function byte by byte, in base64; as text, whatever is not UTF-8 would be lost."""
+ANYTHING = "*/*"
+"""
+Answers that functions hand over in base64, as workbooks, go out as bytes, whatever the caller accepts.
+
+Source:
+    API Gateway Developer Guide, "Return binary media from a Lambda proxy integration": of Accept only the first type is
+    looked at, and browsers and curl name others. Bodies of requests come in base64 with it, too; the door reads either.
+"""
+OPEN = {
+    Admission.PUBLIC: "Probes and readers of the API's description have no token; it opens no connection and is "
+    "throttled.",
+    Admission.LINK: "Calendar programs send no headers: the function looks for a token of 256 bits in the address, and "
+    "the route has a throttle of its own.",
+}
+"""What the gateway lets anybody ask, and why."""
+FEED = "/exports/calendar.ics"
+FEED_RATE, FEED_BURST = 20, 100
+"""Of all calendar programs together; a lab has some hundred, and each asks a few times an hour."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Api(Construct):
             description="Books vehicles onto chassis dynamometers",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=options.access_logs,
-            binary_media_types=FILES,
+            binary_media_types=[ANYTHING],
             deploy_options=self._stage_options(options),
         )
         if options.access_logs:
@@ -122,6 +138,11 @@ class Api(Construct):
             tracing_enabled=options.tracing is not Tracing.OFF,
             throttling_rate_limit=options.throttle_rate,
             throttling_burst_limit=options.throttle_burst,
+            method_options={
+                f"{FEED}/GET": apigateway.MethodDeploymentOptions(
+                    throttling_rate_limit=FEED_RATE, throttling_burst_limit=FEED_BURST
+                )
+            },
             access_log_destination=apigateway.LogGroupLogDestination(log) if log else None,
             access_log_format=access_log_format(firewall=options.waf) if log else None,
             logging_level=apigateway.MethodLoggingLevel.ERROR if log else None,
@@ -152,7 +173,7 @@ class Api(Construct):
             )
 
     def _add(self, route: Route, integration: apigateway.Integration) -> None:
-        public = route.admission is Admission.PUBLIC
+        public = route.admission in OPEN
         method = self.rest.root.resource_for_path(route.path).add_method(
             route.method,
             integration,
@@ -162,10 +183,10 @@ class Api(Construct):
             authorization_scopes=[self._scrape_scope] if route.admission is Admission.SCRAPER else None,
         )
         if public:
-            reason = (
-                "Probes and readers of the API's description have no token; it opens no connection and is throttled."
+            accept(
+                method,
+                dict.fromkeys(("AwsSolutions-APIG4", "AwsSolutions-COG4", "CKV_AWS_59"), OPEN[route.admission]),
             )
-            accept(method, dict.fromkeys(("AwsSolutions-APIG4", "AwsSolutions-COG4", "CKV_AWS_59"), reason))
 
     def _accept(self, options: Options) -> None:
         stage = self.rest.deployment_stage

@@ -163,12 +163,16 @@ def _seen(name: str) -> Acl.VisibilityConfigProperty:
 
 
 def _without_tokens() -> Acl.DataProtectionConfigProperty:
-    """A sample of requests has their headers, and would have people's tokens."""
+    """A sample of requests has headers and addresses, and would have people's tokens and calendars'."""
     return Acl.DataProtectionConfigProperty(
         data_protections=[
             Acl.DataProtectProperty(
                 action="SUBSTITUTION",
                 field=Acl.FieldToProtectProperty(field_type="SINGLE_HEADER", field_keys=["authorization"]),
-            )
+            ),
+            Acl.DataProtectProperty(
+                action="SUBSTITUTION",
+                field=Acl.FieldToProtectProperty(field_type="SINGLE_QUERY_ARGUMENT", field_keys=["token"]),
+            ),
         ]
     )

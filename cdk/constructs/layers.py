@@ -1,4 +1,6 @@
-"""The two layers every function stands on, the packages and the house itself, and one of what reads spreadsheets."""
+"""The layers: what every function stands on, the packages and the house itself, and what only some need."""
+
+from functools import cached_property
 
 from aws_cdk import AssetHashType, RemovalPolicy, SymlinkFollowMode
 from aws_cdk import aws_lambda as lambda_
@@ -19,21 +21,21 @@ class Layers(Construct):
 
     Args:
         otel_arn: A layer with OpenTelemetry, for each function to have as well; empty for none.
-        reads_sheets: Whether a function of the stack does.
-    Attributes:
-        sheets: For that function, beside the others; None if there is no such function.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, otel_arn: str = "", reads_sheets: bool = False
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, otel_arn: str = "") -> None:
         super().__init__(scope, construct_id)
         self.dependencies = self._version(
             "Dependencies", stage.dependencies, "Packages and the database's certificates"
         )
         self.dyno = self._version("Dyno", stage.dyno, "The package dyno, with track_performance")
-        self.sheets = self._version("Sheets", stage.sheets, "Packages that read spreadsheets") if reads_sheets else None
+        self._sheets = stage.sheets
         self._otel = [lambda_.LayerVersion.from_layer_version_arn(self, "Otel", otel_arn)] if otel_arn else []
+
+    @cached_property
+    def sheets(self) -> lambda_.LayerVersion:
+        """For functions that read or write spreadsheets and calendars; published where there is one."""
+        return self._version("Sheets", self._sheets, "Packages for spreadsheets and calendars")
 
     @property
     def versions(self) -> list[lambda_.ILayerVersion]:

@@ -215,6 +215,9 @@ class _Exchange:
 
     async def _headers(self, request: h11.Request) -> list[tuple[bytes, bytes]]:
         headers = [(name, value) for name, value in request.headers if name not in _HOP_BY_HOP]
+        # Where it is found itself, for answers that say so; on AWS the gateway tells the function.
+        headers = [each for each in headers if each[0] != b"x-forwarded-host"]
+        headers += [(b"x-forwarded-host", value) for name, value in request.headers if name == b"host"]
         headers.append((b"host", f"{self._upstream.host}:{self._upstream.port}".encode()))
         is_scrape = request.target.split(b"?")[0] == SCRAPE_PATH
         if is_scrape and not any(name == b"authorization" for name, _ in headers):

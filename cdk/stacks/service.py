@@ -41,7 +41,7 @@ class ServiceStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, options: Options, stage: Stage, data: DataStack) -> None:
         super().__init__(scope, construct_id)
         self._options, self._data = options, data
-        self._layers = Layers(self, "Layers", stage=stage, otel_arn=options.otel_layer, reads_sheets=True)
+        self._layers = Layers(self, "Layers", stage=stage, otel_arn=options.otel_layer)
         self.call_log = self._log("CallLog", kept=True)
         self.tracking = Tracking(tuple(self._layers.versions), self.call_log, tracking_variables(options))
 
@@ -51,6 +51,14 @@ class ServiceStack(Stack):
             "Roi", "roi", "dyno_roi", "Reports what it saves", timeout=Duration.minutes(5), series=ROI_SERIES
         )
         self.imports = self._imports()
+        self.exports = self._door(
+            "Exports",
+            "exports",
+            "dyno_exports",
+            "Gives out sheets and calendars",
+            timeout=Duration.seconds(29),
+            more_layers=[self._layers.sheets],
+        )
         self.ingest = self._ingest()
         data.snapshot.grant_read(self.metrics)
         data.snapshot.grant_read_write(self.ingest)
@@ -64,6 +72,7 @@ class ServiceStack(Stack):
                 "metrics": self.metrics.called,
                 "roi": self.roi.called,
                 "imports": self.imports.called,
+                "exports": self.exports.called,
             },
             identity=data.identity,
             options=options,
@@ -82,6 +91,7 @@ class ServiceStack(Stack):
         *,
         timeout: Duration | None = None,
         series: int = DOOR_SERIES,
+        more_layers: Sequence[lambda_.ILayerVersion] = (),
     ) -> DynoFunction:
         return self._function(
             construct_id,
@@ -94,6 +104,7 @@ class ServiceStack(Stack):
             reserved_concurrency=self._options.reserved_concurrency,
             snapstart=self._options.snapstart,
             series=series,
+            more_layers=more_layers,
         )
 
     def _imports(self) -> DynoFunction:
@@ -109,7 +120,7 @@ class ServiceStack(Stack):
             1792,  # a whole processor: it reads files
             reserved_concurrency=reserved and min(reserved, MOST_IMPORTS),
             series=DOOR_SERIES,
-            layers=[self._layers.sheets] if self._layers.sheets else [],
+            more_layers=[self._layers.sheets],
         )
 
     def _ingest(self) -> DynoFunction:
@@ -191,14 +202,14 @@ class ServiceStack(Stack):
         reserved_concurrency: int | None = None,
         snapstart: bool = False,
         series: int | None = None,
-        layers: Sequence[lambda_.ILayerVersion] = (),
+        more_layers: Sequence[lambda_.ILayerVersion] = (),
     ) -> DynoFunction:
         function = DynoFunction(
             self,
             construct_id,
             name=name,
             description=description,
-            layers=[*self._layers.versions, *layers],
+            layers=[*self._layers.versions, *more_layers],
             environment=self._data.variables.of(database_user)
             | ({"METRICS_SERIES_BUDGET": str(series)} if series else {}),
             log_group=log_group,
@@ -220,6 +231,7 @@ class ServiceStack(Stack):
         CfnOutput(self, "MetricsFunctionName", value=self.metrics.function.function_name)
         CfnOutput(self, "RoiFunctionName", value=self.roi.function.function_name)
         CfnOutput(self, "ImportsFunctionName", value=self.imports.function.function_name)
+        CfnOutput(self, "ExportsFunctionName", value=self.exports.function.function_name)
         CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
         CfnOutput(self, "LifecycleFunctionName", value=self.lifecycle.function.function_name)
         CfnOutput(self, "RedriveFunctionName", value=self.redrive.function.function_name)

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     MANAGE_MAINTENANCE = "manage:maintenance"
     IMPORT_DATA = "import:data"
     MANAGE_ASSUMPTIONS = "manage:assumptions"
+    MANAGE_CALENDARS = "manage:calendars"
     VIEW_USERS = "view:users"
     MANAGE_USERS = "manage:users"
 
@@ -69,6 +70,7 @@ PERMISSIONS: Mapping[Permission, Mapping[Role, Reach]] = {
     Permission.MANAGE_MAINTENANCE: _ADMINS,
     Permission.IMPORT_DATA: _ADMINS,
     Permission.MANAGE_ASSUMPTIONS: _ADMINS,
+    Permission.MANAGE_CALENDARS: {Role.USER: Reach.OWN, Role.POWER_USER: Reach.OWN, Role.ADMIN: Reach.ANY},
     Permission.VIEW_USERS: _ADMINS,
     Permission.MANAGE_USERS: _ADMINS,
 }

@@ -43,6 +43,7 @@ ROLES = (
     Role("dyno_roi", 20),
     Role("dyno_notices", 5),
     Role("dyno_imports", 5),
+    Role("dyno_exports", 20, reads_only=True),
 )
 
 

@@ -92,6 +92,13 @@ class UnsupportedMediaType(DynoError):
     outcome = "rejected"
 
 
+class ExportTooLarge(InvalidRequest):
+    """What would be exported is more than one answer holds."""
+
+    code = "export_too_large"
+    title = "The export is larger than one answer"
+
+
 class NotFound(DynoError):
     """Nothing is there under that name."""
 
@@ -148,6 +155,13 @@ class UserNotFound(NotFound):
 
     code = "user_not_found"
     title = "There is no such user"
+
+
+class CalendarNotFound(NotFound):
+    """No calendar has that id, or that token."""
+
+    code = "calendar_not_found"
+    title = "There is no such calendar"
 
 
 class Unauthorized(DynoError):
@@ -294,6 +308,13 @@ class ImportRefused(Conflict):
 
     code = "import_refused"
     title = "The lab cannot do all of the import now"
+
+
+class TooManyCalendars(Conflict):
+    """The person subscribes to as many calendars as one may."""
+
+    code = "too_many_calendars"
+    title = "There are too many calendars"
 
 
 class Stale(DynoError):

@@ -49,6 +49,7 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
         (r"\beyJ[\w-]++\.[\w.-]++", "[secret]"),  # a JSON Web Token
         (r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}+", "[secret]"),
         (r"(?<![a-z0-9])(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk_live_)[\w-]++", "[secret]"),
+        (r"(?<![a-z0-9])cal_[\w-]{16,}+", "[secret]"),  # of a calendar of ours
         (r"(?<![a-z0-9])(sig=)[^\s&]++", r"\1[secret]"),  # a shared access signature
         (
             rf"(<[\w:.-]{{0,40}}?{_SENSITIVE}[\w:.-]{{0,40}}+(?:\s[^<>]{{0,200}}+)?+>)(?:<!\[CDATA\[)?+[^<]*+",

@@ -157,6 +157,21 @@ users = Table(
     Column("disabled_at", DateTime(timezone=True)),
 )
 
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("dyno_id", Integer, ForeignKey("dynos.id")),
+    Column("vehicle_id", Integer, ForeignKey("vehicles.id")),
+    Column("booked_by", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
 refusals = Table(
     "refusals",
     metadata,

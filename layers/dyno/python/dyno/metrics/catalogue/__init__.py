@@ -224,6 +224,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     ),
     "MetricsService": ("calls", "exact_performance", "performance"),
     "RoiService": (),
+    "ExportService": (),  # a file now and then
     "UserService": (),  # an admin's, and seldom
     "ImportService": (),  # so
 }

@@ -1,0 +1,36 @@
+"""What is there is exported, and calendars are subscribed to."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0011"
+
+_ERASES = "  delete from idempotency_keys k where k.owner = sub;\n"
+# Not under a pseudonym: what they subscribed to is nobody's business any more, and their tokens open nothing.
+_ERASES_CALENDARS = """  delete from idempotency_keys k where k.owner = sub;
+  delete from calendars c where c.owner = sub or c.booked_by = sub;
+"""
+
+
+def upgrade() -> None:
+    """Let a login read what is exported, and people subscribe."""
+    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
+    _reword(_ERASES, _ERASES_CALENDARS)
+
+
+def downgrade() -> None:
+    """Back to a lab that nobody subscribes to; the tokens are lost."""
+    _reword(_ERASES_CALENDARS, _ERASES)
+    op.execute("drop function make_calendar, revoke_calendar, open_calendar, note_calendar")
+    op.execute("drop view calendar_list")
+    op.execute("drop table calendars")
+    op.execute("revoke select on dynos, capabilities, vehicles, occupancies, history from dyno_exports")
+
+
+def _reword(was: str, becomes: str) -> None:
+    definition = op.get_bind().exec_driver_sql("select pg_get_functiondef('erase_user'::regproc)").scalar_one()
+    if definition.count(was) != 1:
+        raise ValueError(f"erase_user does not say {was!r}, or more than once")
+    op.get_bind().exec_driver_sql(definition.replace(was, becomes))
