@@ -10,7 +10,6 @@ class Admission(Enum):
     USER = "an ID token of the user pool"
     SCRAPER = "an access token with the scope metrics/read"
     PUBLIC = "nothing"
-    LINK = "nothing: the function looks for a token in the address"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ ROUTES = (
     Route("GET", "/exports/allocations.xlsx", "exports"),
     Route("GET", "/exports/allocations.ics", "exports"),
     Route("GET", "/exports/lab.xlsx", "exports"),
-    Route("GET", "/exports/calendar.ics", "exports", Admission.LINK),
+    Route("GET", "/exports/calendar.ics", "exports", Admission.PUBLIC),
     Route("POST", "/calendars", "exports"),
     Route("GET", "/calendars", "exports"),
     Route("DELETE", "/calendars/{calendar_id}", "exports"),

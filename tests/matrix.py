@@ -63,6 +63,14 @@ GET    /metrics/roi.html                         view:roi            any   any  
 GET    /metrics/roi/assumptions                  view:roi            any   any         any    -         -        -
 PUT    /metrics/roi/assumptions                  manage:assumptions  -     -           any    -         -        -
 GET    /metrics/demand                           view:roi            any   any         any    -         -        -
+GET    /exports/allocations.csv                  view:allocations    any   any         any    -         -        -
+GET    /exports/allocations.xlsx                 view:allocations    any   any         any    -         -        -
+GET    /exports/allocations.ics                  view:allocations    any   any         any    -         -        -
+GET    /exports/lab.xlsx                         import:data         -     -           any    -         -        -
+POST   /calendars                                manage:calendars    any   any         any    -         -        -
+GET    /calendars                                manage:calendars    any   any         any    -         -        -
+DELETE /calendars/{calendar_id}                  manage:calendars    own   own         any    -         -        -
+GET    /exports/calendar.ics                     public              any   any         any    any       any      any
 GET    /health/live                              public              any   any         any    any       any      any
 GET    /health/ready                             public              any   any         any    any       any      any
 GET    /openapi.json                             public              any   any         any    any       any      any
@@ -145,7 +153,7 @@ OK, UNAUTHORIZED, FORBIDDEN, MISSING, CONFLICT = 200, 401, 403, 404, 409
 
 
 def _kinds(route: str) -> tuple[Whose, ...]:
-    if "{allocation_id}" in route or "{user_id}" in route:
+    if any(name in route for name in ("{allocation_id}", "{user_id}", "{calendar_id}")):
         return Whose.OWN, Whose.ANOTHERS, Whose.NOBODYS
     return (Whose.ANOTHERS, Whose.NOBODYS) if "{" in route else (Whose.NONE,)
 

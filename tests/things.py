@@ -16,7 +16,7 @@ Body = dict[str, Any]
 
 KEPT = (
     *("dynos", "capabilities", "order_of_choice", "vehicles", "registry_history", "occupancies", "history"),
-    *("idempotency_keys", "imported_requests", "refusals", "roi_assumptions"),
+    *("idempotency_keys", "imported_requests", "refusals", "roi_assumptions", "calendars"),
 )
 """Tables that only a request writes to."""
 
@@ -107,7 +107,25 @@ class Things:
         )
         return user_id
 
+    def calendar(self, sub: str, token: str | None = None) -> int:
+        """What somebody subscribes to, in use since just now."""
+        calendar_id: int = self._sql(
+            "insert into calendars (token_hash, owner, scope, last_used_at)"
+            " values (sha256(convert_to(:token, 'UTF8')), :sub, 'everything', now()) returning id",
+            token=token or self.name(),
+            sub=sub,
+        )
+        return calendar_id
+
+    def token(self) -> str:
+        """Of a calendar that is there."""
+        token = f"cal_{secrets.token_urlsafe(32)}"
+        self.calendar("somebody", token)
+        return token
+
     def version(self, table: str, thing_id: int) -> int:
+        if table == "calendars":  # they are made and revoked, and never changed
+            return 1
         version: int = self._sql(f"select version from {table} where id = :id", id=thing_id)
         return version
 
@@ -151,6 +169,7 @@ MAKERS: Mapping[str, tuple[str, Callable[[Things, str], int]]] = {
     "dyno_id": ("dynos", lambda things, _: things.dyno()),
     "vehicle_id": ("vehicles", lambda things, _: things.vehicle()),
     "user_id": ("users", Things.user),
+    "calendar_id": ("calendars", lambda things, sub: things.calendar(sub)),
 }
 """By the name of an id: the table, and how to make such a thing for somebody."""
 
@@ -170,6 +189,7 @@ BODIES: Mapping[str, Callable[[Things, About], Body]] = {
     },
     "POST /vehicles": lambda things, _: {"vin": things.vin(), "weight_lbs": 5200, "drive_type": "2WD"},
     "PATCH /vehicles/{vehicle_id}": lambda *_: {"weight_lbs": 5300},
+    "POST /calendars": lambda *_: {"scope": "everything"},
     "POST /users": lambda things, _: {"sub": f"nobody-{things.name()}"},
     "PATCH /users/{user_id}": lambda *_: {"role": "power_user"},
     "PUT /metrics/roi/assumptions": lambda things, _: {
@@ -192,6 +212,7 @@ QUERIES: Mapping[str, Callable[[Things], dict[str, str]]] = {
         "test_type": things.name(),
         "start_date": things.day(),
     },
+    "GET /exports/calendar.ics": lambda things: {"token": things.token()},
     "GET /metrics/calls": lambda things: {"correlation_id": things.name()},
 }
 """Of each route that cannot do without one."""

@@ -26,14 +26,12 @@ Source:
     API Gateway Developer Guide, "Return binary media from a Lambda proxy integration": of Accept only the first type is
     looked at, and browsers and curl name others. Bodies of requests come in base64 with it, too; the door reads either.
 """
-OPEN = {
-    Admission.PUBLIC: "Probes and readers of the API's description have no token; it opens no connection and is "
-    "throttled.",
-    Admission.LINK: "Calendar programs send no headers: the function looks for a token of 256 bits in the address, and "
-    "the route has a throttle of its own.",
-}
-"""What the gateway lets anybody ask, and why."""
 FEED = "/exports/calendar.ics"
+FEED_REASON = (
+    "Calendar programs send no headers: the function looks for a token of 256 bits in the address, and the route has a "
+    "throttle of its own."
+)
+PROBE_REASON = "Probes and readers of the API's description have no token; it opens no connection and is throttled."
 FEED_RATE, FEED_BURST = 20, 100
 """Of all calendar programs together; a lab has some hundred, and each asks a few times an hour."""
 
@@ -173,7 +171,7 @@ class Api(Construct):
             )
 
     def _add(self, route: Route, integration: apigateway.Integration) -> None:
-        public = route.admission in OPEN
+        public = route.admission is Admission.PUBLIC
         method = self.rest.root.resource_for_path(route.path).add_method(
             route.method,
             integration,
@@ -183,10 +181,8 @@ class Api(Construct):
             authorization_scopes=[self._scrape_scope] if route.admission is Admission.SCRAPER else None,
         )
         if public:
-            accept(
-                method,
-                dict.fromkeys(("AwsSolutions-APIG4", "AwsSolutions-COG4", "CKV_AWS_59"), OPEN[route.admission]),
-            )
+            reason = FEED_REASON if route.path == FEED else PROBE_REASON
+            accept(method, dict.fromkeys(("AwsSolutions-APIG4", "AwsSolutions-COG4", "CKV_AWS_59"), reason))
 
     def _accept(self, options: Options) -> None:
         stage = self.rest.deployment_stage

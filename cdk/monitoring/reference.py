@@ -22,7 +22,7 @@ from dyno.metrics.catalogue.watching import Part
 PAGE = ROOT / "docs" / "metrics.md"
 
 FUNCTIONS: Functions = {
-    Part.DOORS: ("allocations", "metrics", "roi", "imports"),
+    Part.DOORS: ("allocations", "exports", "imports", "metrics", "roi"),
     Part.INGEST: ("ingest",),
     Part.NOTICES: ("notices",),
     Part.NIGHTLY: ("lifecycle", "redrive", "roi"),

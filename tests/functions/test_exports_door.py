@@ -12,6 +12,7 @@ import pytest
 from icalendar import Calendar
 from openpyxl import load_workbook
 
+from dyno.errors import InvalidRequest
 from dyno.exports import service
 from functions.exports import handler as door
 from tests.functions.conftest import Answer, Call, Caller, Printed
@@ -213,6 +214,17 @@ def test_why_a_token_opens_nothing_is_not_told(call: Call, booked: Lab) -> None:
     told = {(each.status, *(each.body[name] for name in ("code", "title", "detail"))) for each in answers}
     assert len(told) == 1
     assert answers[0].status == 404
+
+
+def test_an_answer_that_told_why_would_be_found(call: Call, booked: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def telling(text: str) -> bool:
+        if not text.startswith("cal_"):
+            raise InvalidRequest("that is no token")
+        return True
+
+    monkeypatch.setattr(service, "is_token", telling)
+
+    assert {fetch(call, token).status for token in (f"cal_{'x' * 43}", "x")} == {404, 422}
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,7 @@ def test_the_table_is_the_one_agreed_on() -> None:
         "manage:maintenance": admins,
         "import:data": admins,
         "manage:assumptions": admins,
+        "manage:calendars": (own, own, every),
         "view:users": admins,
         "manage:users": admins,
     }

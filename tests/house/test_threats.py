@@ -74,7 +74,7 @@ def test_every_attack_that_is_tested_is_in_it() -> None:
 
 
 def test_whoever_adds_a_route_that_takes_files_says_here_what_it_defends_against() -> None:
-    taken = [function.permission for door in DOORS for _, _, function in door.door.routes()]
+    taken = [function.permission for door in DOORS for method, _, function in door.door.routes() if method != "GET"]
 
     assert not unguarded_files(PAGE.read_text(), taken)
 

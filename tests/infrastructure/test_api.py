@@ -12,7 +12,9 @@ from cdk.routes import ROUTES, Admission
 from tests.infrastructure import checks
 from tests.infrastructure.template import Template, Templates, only, resources, starting, text
 
-PUBLIC = {("GET", path) for path in ("/health/live", "/health/ready", "/openapi.json", "/docs")}
+PUBLIC = {
+    ("GET", path) for path in ("/health/live", "/health/ready", "/openapi.json", "/docs", "/exports/calendar.ics")
+}
 SCRAPED = ("GET", "/metrics/prometheus")
 
 
@@ -180,3 +182,30 @@ def test_every_method_hands_its_function_the_whole_request(aws: Templates) -> No
 
     assert not_proxied(aws.service) == []
     assert [name.startswith("ApiRestmeGET") for name in not_proxied(spoilt)] == [True]
+
+
+FEED = {"HttpMethod": "GET", "ResourcePath": "/~1exports~1calendar.ics"}
+
+
+def feed_throttle(template: Template) -> tuple[float, float] | None:
+    """Requests a second, and at once, of calendar programs together; None if they have the whole API's."""
+    for each in only(template, "AWS::ApiGateway::Stage")["Properties"]["MethodSettings"]:
+        if each.items() >= FEED.items() and "ThrottlingRateLimit" in each:
+            return each["ThrottlingRateLimit"], each["ThrottlingBurstLimit"]
+    return None
+
+
+def test_calendars_have_a_throttle_of_their_own(each: Templates) -> None:
+    assert feed_throttle(each.service) == (20, 100)
+
+
+def test_a_feed_without_a_throttle_would_be_found(aws: Templates) -> None:
+    spoilt = aws.planted().service
+    settings = only(spoilt, "AWS::ApiGateway::Stage")["Properties"]["MethodSettings"]
+    settings[:] = [each for each in settings if each["ResourcePath"] == "/*"]
+
+    assert feed_throttle(spoilt) is None
+
+
+def test_workbooks_go_out_as_bytes_whatever_is_accepted(each: Templates) -> None:
+    assert only(each.service, "AWS::ApiGateway::RestApi")["Properties"]["BinaryMediaTypes"] == ["*/*"]

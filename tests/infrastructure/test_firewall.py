@@ -101,7 +101,7 @@ def lax(template: Template) -> list[str]:
             (each["Action"], *each["Field"].get("FieldKeys", ()))
             for each in given.get("DataProtectionConfig", {}).get("DataProtections", ())
         }
-        == {("SUBSTITUTION", "authorization")},
+        == {("SUBSTITUTION", "authorization"), ("SUBSTITUTION", "token")},
     }
     return [name for name, held in wanted.items() if not held]
 

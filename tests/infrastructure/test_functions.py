@@ -12,6 +12,7 @@ FUNCTIONS = {
     "Allocations": "service",
     "Metrics": "service",
     "Roi": "service",
+    "Exports": "service",
     "Ingest": "service",
     "Lifecycle": "service",
     "Redrive": "service",
@@ -19,11 +20,15 @@ FUNCTIONS = {
     "Notices": "service",
 }
 
+WITH_SHEETS = {"Exports"}
+"""Functions with the layer of packages for spreadsheets and calendars besides."""
+
 DATABASE_USERS = {
     "MigrateFunction": "dyno_owner",
     "Allocations": "dyno_allocations",
     "Metrics": "dyno_metrics",
     "Roi": "dyno_roi",
+    "Exports": "dyno_exports",
     "Ingest": "dyno_ingest",
     "Lifecycle": "dyno_lifecycle",
     "Outbox": "dyno_notices",
@@ -57,7 +62,7 @@ def test_a_function_runs_on_the_layers_it_was_built_for(each: Templates, prefix:
     assert function["TracingConfig"] == {"Mode": "Active"}
     assert [template["Resources"][layer["Ref"]]["Type"] for layer in function["Layers"]] == [
         "AWS::Lambda::LayerVersion"
-    ] * 2
+    ] * (3 if prefix in WITH_SHEETS else 2)
 
 
 def test_every_function_is_told_the_strategy_and_how_to_reach_the_database(each: Templates, strategy: str) -> None:

@@ -67,6 +67,7 @@ SERVICE: Grants = {
     | may(f"{SNAPSHOT}/exposition/snapshot.json", "s3:GetObject"),
     "RoiRole": inside("CallLog", "dyno_roi"),
     "ImportsRole": inside("CallLog", "dyno_imports"),
+    "ExportsRole": inside("CallLog", "dyno_exports"),
     "IngestRole": inside("IngestLog", "dyno_ingest")
     | may(SNAPSHOT, "s3:ListBucket")
     | may(f"{SNAPSHOT}/exposition/snapshot.json", "s3:GetObject", "s3:PutObject")
@@ -123,7 +124,7 @@ CHOSEN = {
 """What remote_write=managed and exec=on grant the task besides."""
 
 GATEWAY = f"arn:<AWS::Partition>:execute-api:{HERE}:<ApiRest>/prod/*/*"
-DOORS = ("Allocations", "Imports", "Metrics", "Roi")
+DOORS = ("Allocations", "Exports", "Imports", "Metrics", "Roi")
 CALLERS = {
     *(Caller(f"{door}Function", "apigateway.amazonaws.com", GATEWAY) for door in DOORS),
     Caller("IngestFunction", "logs.amazonaws.com", "<CallLog.Arn>"),

@@ -19,7 +19,7 @@ from cdk.stage import ROOT
 from dyno.auth import Permission
 from dyno.http import PROBLEM_JSON
 from tests.doors import doors
-from tests.openapi import imports, lab, people, planning, registry, reports, service
+from tests.openapi import exports, imports, lab, people, planning, registry, reports, service
 from tests.openapi.described import JSON, Answer, Described
 from tests.openapi.mending import mended
 from tests.openapi.problems import problem_answer, problems
@@ -33,6 +33,7 @@ DESCRIBED: tuple[Described, ...] = (
     *registry.ROUTES,
     *people.ROUTES,
     *imports.ROUTES,
+    *exports.ROUTES,
     *reports.ROUTES,
     *service.ROUTES,
 )

@@ -22,6 +22,7 @@ TAGS = {
     "registry": "The lab's dynos and vehicles.",
     "imports": "Whole sheets at once.",
     "people": "Who is asking, and who is enrolled.",
+    "exports": "What is there as files, and calendars to subscribe to.",
     "measurements": "What the service says of itself.",
     "savings": "What it saves, by which assumptions.",
     "service": "Whether it runs, and this description.",
@@ -61,6 +62,11 @@ HEADERS = {
         "true",
     ),
     "Retry-After": ("After how many seconds to ask again.", {"type": "string", "pattern": "^[0-9]+$"}, "5"),
+    "Content-Disposition": (
+        "What the file is called.",
+        {"type": "string"},
+        'attachment; filename="allocations.csv"',
+    ),
     "Cache-Control": ("For how long a copy is good.", {"type": "string"}, "public, max-age=300"),
 }
 PARAMETER = {

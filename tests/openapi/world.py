@@ -17,6 +17,7 @@ REQUEST = "planning-2027-06"
 """The correlation id of the request that made the booking."""
 
 ENROLLED_SUB = "9d2b6c14-0f3a-4e57-8a61-7c5e3d1f2b90"
+CALENDAR_TOKEN = "cal_" + "e" * 43  # of the example lab
 VIN, OTHER_VIN = "9ZZ8LMF12VD000001", "9ZZ8LMF14VD000002"
 
 
@@ -35,6 +36,11 @@ def arrange(lab: Lab) -> None:
         with suppress(NoDynoAvailable):
             lab.auto_allocate(VIN, days_to_complete=2, actor=ADMIN)
     lab.maintenance(2, MONDAY + timedelta(days=21), days=2)
+    lab.sql(
+        "insert into calendars (token_hash, owner, scope)"
+        " values (sha256(convert_to(:token, 'UTF8')), 'ada', 'everything')",
+        token=CALENDAR_TOKEN,
+    )
     lab.sql(
         "insert into users (sub, role, enrolled_at) values (:sub, 'user', :enrolled_at)",
         sub=ENROLLED_SUB,

@@ -96,7 +96,20 @@ def _book(lab: Lab, dyno_id: int) -> None:
         lab.auto_allocate(start_date=WEDNESDAY, actor=SOMEBODY)
     planning.reopen_dyno(lab.over, dyno_id, window, actor=SOMEBODY)
     lab.auto_allocate(start_date=THURSDAY, actor=SOMEBODY)
+    for owner, booked_by in ((SUB, None), ("bob", SUB), ("bob", "bob")):
+        _subscribe(lab, owner, booked_by)
     _bobs(lab)
+
+
+def _subscribe(lab: Lab, owner: str, booked_by: str | None) -> None:
+    """As the door of exports does, which logs in as somebody else."""
+    lab.sql(
+        "select make_calendar(:owner, sha256(convert_to(:mark, 'UTF8')), :scope, null, null, :booked_by, 50)",
+        owner=owner,
+        mark=f"{owner} {booked_by}",
+        scope="person" if booked_by else "everything",
+        booked_by=booked_by,
+    )
 
 
 def _bobs(lab: Lab) -> None:
