@@ -47,6 +47,10 @@ PLANTED = {
         "layers/dyno/python/dyno/imports/model.py",
         "import dyno.imports.store",
     ),
+    "In the exports room, imports go from service to store and writers to model": (
+        "layers/dyno/python/dyno/exports/model.py",
+        "import dyno.exports.csvs",
+    ),
     "The hall knows no room": ("layers/dyno/python/dyno/settings.py", "import dyno.allocation.model"),
     "The metrics room lends its tracker and nothing else": (
         "layers/dyno/python/dyno/allocation/service.py",

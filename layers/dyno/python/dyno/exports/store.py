@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, case, column, func, literal, or_, select, table
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from dyno.exports.model import Booking, CalendarShown, Cell, NewCalendar, OpenCalendar, Said, Wanted
@@ -20,9 +20,6 @@ _CHANGED = func.coalesce(
     occupancies.c.created_at,
 )
 _OVER = ("cancelled", "lapsed")
-_CALENDARS = table(
-    "calendar_list", *(column(name, Integer if name == "calendar_id" else None) for name in CalendarShown.model_fields)
-)
 
 _BOOKINGS = (
     select(
@@ -145,11 +142,6 @@ def calendars(
     connection: Connection, owner: str | None, after: Position, limit: int
 ) -> list[tuple[Position, CalendarShown]]:
     """Somebody's calendars or everybody's, in order of id."""
-    query = (
-        select(_CALENDARS)
-        .where(_CALENDARS.c.calendar_id > literal(after[0], BigInteger))
-        .where(or_(literal(owner is None), _CALENDARS.c.owner == (owner or "")))
-        .order_by(_CALENDARS.c.calendar_id)
-        .limit(limit)
-    )
-    return [((row.calendar_id,), CalendarShown.model_validate(row._asdict())) for row in connection.execute(query)]
+    listed = func.calendars_of(owner, literal(after[0], BigInteger), limit, type_=JSONB)
+    found = map(CalendarShown.model_validate, connection.execute(select(listed)).scalars())
+    return [((each.calendar_id,), each) for each in found]

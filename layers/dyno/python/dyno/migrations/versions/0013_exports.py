@@ -23,8 +23,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to a lab that nobody subscribes to; the tokens are lost."""
     _reword(_ERASES_CALENDARS, _ERASES)
-    op.execute("drop function make_calendar, revoke_calendar, open_calendar, note_calendar")
-    op.execute("drop view calendar_list")
+    op.execute(
+        "drop function make_calendar, calendars_of, revoke_calendar, open_calendar, note_calendar, calendar_json"
+    )
     op.execute("drop table calendars")
     op.execute("revoke select on dynos, capabilities, vehicles, occupancies, history from dyno_exports")
 

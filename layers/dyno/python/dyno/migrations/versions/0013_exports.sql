@@ -17,14 +17,21 @@ create table calendars (
 create index calendars_of on calendars (owner, id);
 
 -- All that is ever shown of them.
-create view calendar_list as
-  select id as calendar_id, owner, scope, dyno_id, vehicle_id, booked_by, created_at, last_used_at, revoked_at from calendars;
+create function calendar_json(c calendars) returns jsonb language sql stable
+  return jsonb_build_object('calendar_id', c.id) || (to_jsonb(c) - 'id' - 'token_hash');
+
+-- Somebody's, or everybody's, in order of id.
+create function calendars_of(p_owner text, p_after bigint, p_most integer) returns setof jsonb
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select calendar_json(c) from calendars c
+   where c.id > p_after and (p_owner is null or c.owner = p_owner) order by c.id limit p_most
+$$;
 
 -- Gives {"outcome": …}: made with the calendar, or no_dyno, no_vehicle, too_many.
 create function make_calendar(p_owner text, p_hash bytea, p_scope text, p_dyno_id integer, p_vehicle_id integer, p_booked_by text, p_most integer)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-  made integer;
+  made calendars;
 begin
   if p_dyno_id is not null and not exists (select from dynos d where d.id = p_dyno_id) then
     return jsonb_build_object('outcome', 'no_dyno');
@@ -37,29 +44,29 @@ begin
     return jsonb_build_object('outcome', 'too_many');
   end if;
   insert into calendars (token_hash, owner, scope, dyno_id, vehicle_id, booked_by)
-  values (p_hash, p_owner, p_scope, p_dyno_id, p_vehicle_id, p_booked_by) returning id into made;
-  return jsonb_build_object('outcome', 'made', 'calendar', (select to_jsonb(l) from calendar_list l where l.calendar_id = made));
+  values (p_hash, p_owner, p_scope, p_dyno_id, p_vehicle_id, p_booked_by) returning * into made;
+  return jsonb_build_object('outcome', 'made', 'calendar', calendar_json(made));
 end $$;
 
 -- Gives {"outcome": …}: revoked or unchanged with the calendar, or not_found, not_yours.
 create function revoke_calendar(p_id integer, p_actor text, p_anybodys boolean) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-  was calendars;
+  was calendars; is_now calendars;
 begin
   select * into was from calendars c where c.id = p_id for update;
   if not found then return jsonb_build_object('outcome', 'not_found'); end if;
   if not p_anybodys and was.owner <> p_actor then return jsonb_build_object('outcome', 'not_yours'); end if;
-  update calendars c set revoked_at = clock_timestamp() where c.id = p_id and c.revoked_at is null;
+  update calendars c set revoked_at = coalesce(c.revoked_at, clock_timestamp()) where c.id = p_id returning * into is_now;
   return jsonb_build_object('outcome', case when was.revoked_at is null then 'revoked' else 'unchanged' end,
-                            'calendar', (select to_jsonb(l) from calendar_list l where l.calendar_id = p_id));
+                            'calendar', calendar_json(is_now));
 end $$;
 
 -- What a token opens: null for one that nobody has, that was revoked, or whose owner has left, and not which of these.
 create function open_calendar(p_hash bytea) returns jsonb
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-  select to_jsonb(l) || jsonb_build_object('unnoted', l.last_used_at is null or l.last_used_at < now() - interval '1 day')
-    from calendars c join calendar_list l on l.calendar_id = c.id
+  select calendar_json(c) || jsonb_build_object('unnoted', c.last_used_at is null or c.last_used_at < now() - interval '1 day')
+    from calendars c
    where c.token_hash = p_hash and c.revoked_at is null
      and not exists (select from users u where u.sub = c.owner and u.left_at is not null)
 $$;
@@ -71,5 +78,5 @@ language sql security definer set search_path = pg_catalog, public, pg_temp as $
    where c.id = p_id and (c.last_used_at is null or c.last_used_at < now() - interval '1 day')
 $$;
 
-grant select on dynos, capabilities, vehicles, occupancies, history, calendar_list to dyno_exports;
-grant execute on function make_calendar, revoke_calendar, open_calendar, note_calendar to dyno_exports;
+grant select on dynos, capabilities, vehicles, occupancies, history to dyno_exports;
+grant execute on function make_calendar, calendars_of, revoke_calendar, open_calendar, note_calendar to dyno_exports;
