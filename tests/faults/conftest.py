@@ -12,6 +12,7 @@ import pytest
 from cdk.local import postgres
 from dyno.settings import Settings
 from functions.allocations import handler as allocations
+from functions.exports import handler as exports
 from functions.metrics import handler as metrics
 from functions.roi import handler as roi
 from tests.faults.answers import Told, by_the_door
@@ -39,7 +40,12 @@ Visitor: TypeAlias = pg8000.native.Connection
 Book = Callable[..., Told]
 Ask = Callable[[ModuleType], Told]
 
-DOORS = {allocations: "/vehicles", metrics: "/metrics/performance", roi: "/metrics/business"}
+DOORS = {
+    allocations: "/vehicles",
+    exports: "/exports/allocations.csv",
+    metrics: "/metrics/performance",
+    roi: "/metrics/business",
+}
 """Those that answer somebody who waits, with a question for each."""
 
 

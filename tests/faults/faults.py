@@ -46,7 +46,7 @@ class Fault:
     planted: tuple[str, ...]
 
 
-API = ("allocations", "metrics", "roi")
+API = ("allocations", "exports", "metrics", "roi")
 TIMERS = ("lifecycle", "roi", "redrive")
 RESOURCES = ("migrate", "bootstrap")
 
