@@ -138,12 +138,17 @@ class Api(Construct):
             throttling_burst_limit=options.throttle_burst,
             method_options={
                 f"{FEED}/GET": apigateway.MethodDeploymentOptions(
-                    throttling_rate_limit=FEED_RATE, throttling_burst_limit=FEED_BURST
+                    throttling_rate_limit=FEED_RATE,
+                    throttling_burst_limit=FEED_BURST,
+                    # What a route has of its own replaces all of the stage's; of more than faults, addresses are part.
+                    logging_level=apigateway.MethodLoggingLevel.ERROR if log else None,
+                    data_trace_enabled=False,
                 )
             },
             access_log_destination=apigateway.LogGroupLogDestination(log) if log else None,
             access_log_format=access_log_format(firewall=options.waf) if log else None,
             logging_level=apigateway.MethodLoggingLevel.ERROR if log else None,
+            data_trace_enabled=False,
         )
 
     def _integration(self, function: lambda_.IFunction) -> apigateway.AwsIntegration:

@@ -16,6 +16,7 @@ PUBLIC = {
     ("GET", path) for path in ("/health/live", "/health/ready", "/openapi.json", "/docs", "/exports/calendar.ics")
 }
 SCRAPED = ("GET", "/metrics/prometheus")
+FEED = {"HttpMethod": "GET", "ResourcePath": "/~1exports~1calendar.ics"}
 
 
 def unguarded(template: Template) -> list[tuple[str, str]]:
@@ -119,11 +120,15 @@ def carelessly_staged(template: Template) -> list[str]:
     wanted = {
         "name": stage["StageName"] == "prod",
         "traces": stage.get("TracingEnabled") is True,
-        "everything": [(each["HttpMethod"], each["ResourcePath"]) for each in settings] == [("*", "/*")],
-        "rate": [each.get("ThrottlingRateLimit") for each in settings] == [100],
-        "burst": [each.get("ThrottlingBurstLimit") for each in settings] == [200],
-        "bodies": [each.get("DataTraceEnabled") for each in settings] == [False],
-        "faults": [each.get("LoggingLevel") for each in settings] == ["ERROR"],
+        "everything": [(each["HttpMethod"], each["ResourcePath"]) for each in settings]
+        == [
+            ("*", "/*"),
+            tuple(FEED.values()),
+        ],
+        "rate": [each.get("ThrottlingRateLimit") for each in settings] == [100, 20],
+        "burst": [each.get("ThrottlingBurstLimit") for each in settings] == [200, 100],
+        "bodies": [each.get("DataTraceEnabled") for each in settings] == [False] * 2,
+        "faults": [each.get("LoggingLevel") for each in settings] == ["ERROR"] * 2,
         "log": json.loads(stage.get("AccessLogSetting", {}).get("Format", "{}")) == LOGGED,
     }
     return [name for name, held in wanted.items() if not held]
@@ -149,6 +154,8 @@ def log(stage: dict[str, Any], **fields: str) -> None:
         (lambda stage: stage["MethodSettings"][0].update(ThrottlingBurstLimit=5_000), "burst"),
         (lambda stage: stage["MethodSettings"][0].update(DataTraceEnabled=True), "bodies"),
         (lambda stage: stage["MethodSettings"][0].update(LoggingLevel="INFO"), "faults"),
+        (lambda stage: stage["MethodSettings"][1].update(LoggingLevel="INFO"), "faults"),
+        (lambda stage: stage["MethodSettings"][1].update(DataTraceEnabled=True), "bodies"),
         (lambda stage: stage.pop("AccessLogSetting"), "log"),
         (lambda stage: log(stage, email="$context.authorizer.claims.email"), "log"),
         (lambda stage: log(stage, user="$context.identity.user"), "log"),
@@ -182,9 +189,6 @@ def test_every_method_hands_its_function_the_whole_request(aws: Templates) -> No
 
     assert not_proxied(aws.service) == []
     assert [name.startswith("ApiRestmeGET") for name in not_proxied(spoilt)] == [True]
-
-
-FEED = {"HttpMethod": "GET", "ResourcePath": "/~1exports~1calendar.ics"}
 
 
 def feed_throttle(template: Template) -> tuple[float, float] | None:
