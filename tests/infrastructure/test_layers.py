@@ -37,6 +37,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(layers, "SOURCE", source)
     monkeypatch.setattr(layers, "BUILT", tmp_path / "built")
     monkeypatch.setattr(layers, "_install", lambda target: (target / "pydantic.py").write_text("INSTALLED = True\n"))
+    monkeypatch.setattr(
+        layers, "_install_packages", lambda target, _: (target / "openpyxl.py").write_text("HERE = 1\n")
+    )
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
