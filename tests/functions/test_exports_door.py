@@ -222,6 +222,17 @@ def test_why_a_token_opens_nothing_is_not_told(call: Call, booked: Lab) -> None:
     assert answers[0].status == 404
 
 
+def test_a_calendar_of_whoever_is_disabled_opens_nothing_until_they_are_not(call: Call, booked: Lab) -> None:
+    token = subscribe(call, Caller.POWER_USER)["token"]
+    booked.sql("insert into users (sub, role, disabled_at) values ('power_user', 'user', now())")
+
+    disabled = fetch(call, token)
+    booked.sql("update users set disabled_at = null where sub = 'power_user'")
+    admitted = fetch(call, token)
+
+    assert (disabled.status, admitted.status) == (404, 200)
+
+
 def test_an_answer_that_told_why_would_be_found(call: Call, booked: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def telling(text: str) -> bool:
         if not text.startswith("cal_"):

@@ -60,7 +60,7 @@ READ_BY = {
 """Every relation, and who selects from it; nobody may do anything else to any."""
 
 CALLED_BY = {
-    "admit": "allocations metrics roi",
+    "admit": "allocations exports imports metrics roi",
     "age_metrics": "lifecycle",
     "age_refusals": "lifecycle",
     "allocation_json": "",

@@ -18,7 +18,7 @@ def downgrade() -> None:
     op.execute("revoke select on dynos, capabilities, vehicles, occupancies from dyno_imports")
     op.execute(
         "revoke execute on function plan_alone, create_vehicle, change_vehicle, create_dyno, change_dyno, close_dyno,"
-        " book from dyno_imports"
+        " book, admit from dyno_imports"
     )
     op.execute("drop function remember_request")
     op.execute("drop table imported_requests")

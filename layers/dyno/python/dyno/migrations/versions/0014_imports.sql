@@ -14,6 +14,6 @@ language sql security definer set search_path = pg_catalog, public, pg_temp as $
                                      where imported_requests.allocation_id is null and excluded.allocation_id is not null
 $$;
 
-grant execute on function plan_alone, create_vehicle, change_vehicle, create_dyno, change_dyno, close_dyno, book, remember_request
+grant execute on function plan_alone, create_vehicle, change_vehicle, create_dyno, change_dyno, close_dyno, book, remember_request, admit
   to dyno_imports;
 grant select on dynos, capabilities, vehicles, occupancies, imported_requests to dyno_imports;

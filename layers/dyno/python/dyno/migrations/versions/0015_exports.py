@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 
 _ERASES = "  delete from idempotency_keys k where k.owner = sub;\n"
 # Not under a pseudonym: what they subscribed to is nobody's business any more, and their tokens open nothing.
@@ -28,6 +28,7 @@ def downgrade() -> None:
     )
     op.execute("drop table calendars")
     op.execute("revoke select on dynos, capabilities, vehicles, occupancies, history from dyno_exports")
+    op.execute("revoke execute on function admit from dyno_exports")
 
 
 def _reword(was: str, becomes: str) -> None:

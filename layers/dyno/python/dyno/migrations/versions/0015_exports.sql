@@ -62,13 +62,13 @@ begin
                             'calendar', calendar_json(is_now));
 end $$;
 
--- What a token opens: null for one that nobody has, that was revoked, or whose owner has left, and not which of these.
+-- What a token opens: null for one that nobody has, that was revoked, or whose owner has left or is disabled, and not which.
 create function open_calendar(p_hash bytea) returns jsonb
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select calendar_json(c) || jsonb_build_object('unnoted', c.last_used_at is null or c.last_used_at < now() - interval '1 day')
     from calendars c
    where c.token_hash = p_hash and c.revoked_at is null
-     and not exists (select from users u where u.sub = c.owner and u.left_at is not null)
+     and not exists (select from users u where u.sub = c.owner and (u.left_at is not null or u.disabled_at is not null))
 $$;
 
 -- Note that a calendar is in use, once a day.
@@ -79,4 +79,4 @@ language sql security definer set search_path = pg_catalog, public, pg_temp as $
 $$;
 
 grant select on dynos, capabilities, vehicles, occupancies, history to dyno_exports;
-grant execute on function make_calendar, calendars_of, revoke_calendar, open_calendar, note_calendar to dyno_exports;
+grant execute on function make_calendar, calendars_of, revoke_calendar, open_calendar, note_calendar, admit to dyno_exports;
