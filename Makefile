@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help lock check test fuzz bench prove load docs
+.PHONY: help lock check test fuzz bench results prove load docs
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=")'
@@ -49,15 +49,19 @@ fuzz: .venv/ready ## Ask the whole API whatever docs/openapi.json permits, and m
 bench: .venv/ready ## Measure speed beside floors and peers: ROW=instrumentation for one, ARGS="--strict"
 	@python -m tests.benchmarks $(ROW) $(ARGS)
 
+results: .venv/ready ## Put the goals of the last whole make bench into docs/benchmarks.md and the README
+	@python -m tests.benchmarks.results
+
 prove: .venv/ready ## Fight over the lab and judge its whole history: OPERATIONS=100000 SEED=7
 	@exec python -m tests.prove $(OPERATIONS:%=--operations %) $(SEED:%=--seed %)
 
 load: .venv/ready ## Drive all doors at once while things break, and check that nothing is lost: OPERATIONS=50000 WORKERS=32 SEED=7; SOAK=1 for an hour, or MINUTES=60
 	@exec python -m tests.load $(OPERATIONS:%=--operations %) $(WORKERS:%=--workers %) $(SEED:%=--seed %) $(if $(SOAK)$(MINUTES),--minutes $(or $(MINUTES),60))
 
-docs: .venv/ready ## Write what is derived: docs/openapi.json, the tables of docs/metrics.md and docs/permissions.md, Grafana's dashboards
+docs: .venv/ready ## Write what is derived: docs/openapi.json, the tables of docs/metrics.md and docs/permissions.md, the README's figures, Grafana's dashboards
 	@python -m tests.openapi
 	@python -m tests.matrix
+	@python -m tests.benchmarks.results --derive
 	@python -m cdk.monitoring.reference
 	@python -m cdk.monitoring.grafana.dashboards
 

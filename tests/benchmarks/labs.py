@@ -140,12 +140,18 @@ class Labs:
     def _kept(self, size: Size) -> str:
         really = self.size(size)
         if really not in self._databases:
-            self._databases[really] = f"lab_{really.dynos}"
-            self._server.keep(self._databases[really], inspect.getsource(lab), partial(lab.fill, size=really))
+            self._databases[really] = kept(self._server, really)
         return self._databases[really]
 
     def _number(self, clients: int) -> int:
         return min(clients, SHORT_CLIENTS) if self._effort.short else clients
+
+
+def kept(server: Server, size: Size) -> str:
+    """The database of a lab of that size, made unless it is there already."""
+    database = f"lab_{size.dynos}"
+    server.keep(database, inspect.getsource(lab), partial(lab.fill, size=size))
+    return database
 
 
 @contextmanager

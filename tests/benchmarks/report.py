@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tests.benchmarks.chart import draw
 from tests.benchmarks.machine import machine
 from tests.benchmarks.result import Result
 from tests.benchmarks.row import Contender, Effort, Goal, Role
@@ -38,7 +39,7 @@ def show(results: Sequence[Result], console: Console) -> None:
 
 
 def write(results: Sequence[Result], effort: Effort, command: str, now: datetime, folder: Path) -> Path:
-    """Keep everything in <folder>/<timestamp>.json; gives its path."""
+    """Keep everything in <folder>/<timestamp>.json, and in <folder>.json with a chart beside it; gives the latter."""
     kept = {
         "taken_at": now.isoformat(timespec="seconds"),
         "command": command,
@@ -47,9 +48,12 @@ def write(results: Sequence[Result], effort: Effort, command: str, now: datetime
         "rows": [_kept(result) for result in results],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{now:%Y-%m-%dT%H-%M-%SZ}.json"
-    file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    return file
+    text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+    last = folder.with_suffix(".json")
+    for file in (folder / f"{now:%Y-%m-%dT%H-%M-%SZ}.json", last):
+        file.write_text(text)
+    draw(results, folder.with_suffix(".svg"))
+    return last
 
 
 def _cells(result: Result, contender: Contender) -> tuple[str, ...]:
@@ -58,8 +62,8 @@ def _cells(result: Result, contender: Contender) -> tuple[str, ...]:
     return (
         f"  {escape(contender.name)}",
         contender.case,
-        f"{_digits(result.figure(contender.label))} {unit}",
-        f"{_digits(min(figures))} – {_digits(max(figures))}",
+        f"{digits(result.figure(contender.label))} {unit}",
+        f"{digits(min(figures))} – {digits(max(figures))}",
         "" if ratio is None else f"{ratio:.2f}",
         escape(contender.note),
     )
@@ -71,7 +75,7 @@ def _verdict(result: Result, goal: Goal) -> str:
     what = f"{goal.of} / {goal.over}" if goal.over else goal.of
     unit = "" if goal.over else f" {result.unit(goal.of)}"
     mark, end = ("[green]✓[/]", "") if met else ("[red]✗[/]", "  [red]missed[/]")
-    return f"{mark} {result.row.name}: {escape(what)} = {_digits(figure)}{unit}, goal {goal.limit}{unit}{end}"
+    return f"{mark} {result.row.name}: {escape(what)} = {digits(figure)}{unit}, goal {goal.limit}{unit}{end}"
 
 
 def _kept(result: Result) -> dict[str, Any]:
@@ -98,7 +102,11 @@ def _kept(result: Result) -> dict[str, Any]:
                 "over": goal.over or None,
                 "at_most": goal.at_most if isfinite(goal.at_most) else None,
                 "at_least": goal.at_least if isfinite(goal.at_least) else None,
+                "limit": goal.limit,
                 "figure": result.judged(goal),
+                "unit": result.unit(goal.of),
+                "over_floor": result.over_floor(result.contender(goal.of)),
+                "peer": _peer(result, goal),
                 "met": goal.is_met(result.judged(goal)),
             }
             for goal in result.row.goals
@@ -106,6 +114,13 @@ def _kept(result: Result) -> dict[str, Any]:
     }
 
 
-def _digits(figure: float) -> str:
+def _peer(result: Result, goal: Goal) -> dict[str, Any] | None:
+    best = result.best_peer(result.contender(goal.of))
+    if best is None:
+        return None
+    return {"name": best.name, "times": result.ratio(goal.of, best.label)}
+
+
+def digits(figure: float) -> str:
     """Three digits that count; whole numbers from 100 on, in groups."""
     return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:#.3g}"

@@ -22,7 +22,7 @@ class Result:
 
     def figures(self, label: str) -> list[float]:
         """A contender's figure of each round, what is to be taken off taken off."""
-        net_of = self._contender(label).net_of
+        net_of = self.contender(label).net_of
         if not net_of:
             return list(self.taken[label])
         return [gross - off for gross, off in zip(self.taken[label], self.taken[net_of], strict=True)]
@@ -46,6 +46,18 @@ class Result:
             return None
         return self.ratio(contender.label, floors[0].label)
 
+    def best_peer(self, contender: Contender) -> Contender | None:
+        """The peer that does best at the same; None where there is none, or where it comes to nothing."""
+        peers = [
+            each
+            for each in self.contenders
+            if each.role is Role.PEER and (each.case, each.unit) == (contender.case, contender.unit)
+        ]
+        if not peers or not all(figure for each in peers for figure in self.figures(each.label)):
+            return None
+        best = max if self.unit(contender.label).endswith("/s") else min
+        return best(peers, key=lambda peer: self.figure(peer.label))
+
     def judged(self, goal: Goal) -> float:
         """The figure or the ratio that a goal is about."""
         return self.ratio(goal.of, goal.over) if goal.over else self.figure(goal.of)
@@ -56,7 +68,8 @@ class Result:
 
     def unit(self, label: str) -> str:
         """What a contender's figure is counted in."""
-        return self._contender(label).unit or self.row.unit
+        return self.contender(label).unit or self.row.unit
 
-    def _contender(self, label: str) -> Contender:
+    def contender(self, label: str) -> Contender:
+        """By its label."""
         return next(contender for contender in self.contenders if contender.label == label)

@@ -1,6 +1,8 @@
 """The benchmarks work: every row runs as short as it can, and nothing here asks how fast."""
 
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,8 +16,9 @@ import pytest
 from sqlalchemy import Connection
 
 from dyno.metrics import store
-from tests.benchmarks import lab, labs, rows, wishes
+from tests.benchmarks import lab, labs, rows, shares, wishes
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.chart import used
 from tests.benchmarks.clients import Task
 from tests.benchmarks.database import SUPERUSER, Server
 from tests.benchmarks.dataset import fill
@@ -67,7 +70,7 @@ def test_a_row_runs_and_gives_what_its_goals_are_about(row: Row) -> None:
     assert all(len(figures) == 1 and isfinite(figures[0]) for figures in result.taken.values())
     assert row.goals
     assert all(isfinite(result.judged(goal)) for goal in row.goals)
-    assert {Role.OURS, Role.FLOOR} <= {contender.role for contender in result.contenders}
+    assert {Role.OURS, Role.FLOOR, Role.PEER} <= {contender.role for contender in result.contenders}
 
 
 def test_every_round_has_every_contender_once_and_begins_with_another() -> None:
@@ -166,6 +169,54 @@ def test_everything_is_kept(tmp_path: Path) -> None:
     (row,) = kept["rows"]
     assert row["contenders"][0]["rounds"] == [1, 2, 3, 4, 5, 6, 7]
     assert (row["contenders"][0]["median"], row["goals"][0]["met"]) == (4, True)
+
+
+def test_the_last_run_is_kept_with_a_picture_of_it(tmp_path: Path) -> None:
+    rows = [a_row(OURS, PEER, goals=[Goal("ours", at_most=4), Goal("ours", over="peer", at_most=0.2)])]
+
+    main([], rows, tmp_path / "bench")
+
+    (row,) = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert row["goals"][0]["peer"] == {"name": "peer", "times": 0.25}
+    picture = (tmp_path / "bench.svg").read_text().replace("&#160;", " ")
+    assert ("50%" in picture, "125%" in picture) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("goal", "figure", "share"),
+    [
+        (Goal("ours", at_most=4), 3, 0.75),
+        (Goal("ours", at_least=4), 5, 0.8),
+        (Goal("ours", at_least=4), 0, 2),
+        (Goal("ours", at_most=0), 0, 0),
+        (Goal("ours", at_most=0), 7, 2),
+    ],
+)
+def test_a_limit_is_used_up_by_what_comes_near_it(goal: Goal, figure: float, share: float) -> None:
+    assert used(goal, figure) == share
+
+
+def test_a_door_that_books_and_says_nothing_is_noticed(server: Server) -> None:
+    database = labs.kept(server, TINY)
+    rows.request.check_left(server, database, TINY, lambda _over: rows.request.through(rows.request.handler))
+
+    with pytest.raises(rows.request.Differs, match="1 bookings, and 0 rows"):
+        rows.request.check_left(server, database, TINY, lambda over: partial(booking.ours, over))
+
+
+def test_time_is_whose_code_it_is_spent_in() -> None:
+    mine, rest = compile("look()", "/opt/python/dyno/x.py", "exec"), compile("look()", "/somewhere/x.py", "exec")
+
+    def look() -> None:
+        seen.append(shares.owner(sys._getframe(1)))
+
+    seen: list[str] = []
+    exec(mine, {"look": lambda: exec(rest, {"look": look})})
+    exec(rest, {"look": look})
+    waited = shares.shares(lambda: time.sleep(0.05))
+
+    assert seen == ["our code", shares.REST]
+    assert waited[shares.REST] == 100 == sum(waited.values())
 
 
 def test_what_is_short_is_not_kept(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every row, in the order they are measured in; a new one is a module with a ROW, and a line here."""
 
 from tests.benchmarks.rows import (
+    bill,
     booking,
     coldstart,
     crowd,
@@ -9,6 +10,7 @@ from tests.benchmarks.rows import (
     instrumentation,
     refusal,
     reports,
+    request,
     savings,
 )
 
@@ -22,4 +24,6 @@ ROWS = (
     booking.ROW,
     refusal.ROW,
     crowd.ROW,
+    request.ROW,
+    bill.ROW,
 )
