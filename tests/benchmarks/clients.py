@@ -64,6 +64,7 @@ class Task:
         over: Makes the engine that its way is given.
         warm_up: What it wants first, before anybody's clock runs, by its number.
         for_s: How long it then goes on with one series; None for all of them, each until a wish is refused.
+        up_to_s: The same where nobody need get to the end; None for as long as it takes.
     """
 
     way: Way
@@ -71,6 +72,7 @@ class Task:
     warm_up: Callable[[int], Iterable[Wish]]
     wishes: Wishes
     for_s: float | None = None
+    up_to_s: float | None = None
     over: Callable[[Settings], Engine] = of_the_service
 
 
@@ -203,4 +205,6 @@ def _answers(task: Task, over: Engine, wishes: Iterable[Iterable[Wish]]) -> Iter
             at_s = time.perf_counter()
             yield Answer(at_s - began_s, at_s - asked_s, said)
             if at_s - began_s > task.for_s if task.for_s else not said.booked:
+                break
+            if task.up_to_s and at_s - began_s > task.up_to_s:
                 break

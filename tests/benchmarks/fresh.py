@@ -1,5 +1,6 @@
 """Fresh interpreters that see what a Lambda sees: the standard library, what the runtime brings, the layers, a door."""
 
+import json
 import os
 import re
 import shutil
@@ -27,15 +28,27 @@ print(time.perf_counter())
 """
 
 
+FOUND_THERE = """
+import json
+print(json.dumps([
+    name for name, module in list(sys.modules.items())
+    if (getattr(module, "__spec__", None) and module.__spec__.origin or "").startswith({folders!r})
+]))
+"""
+
+
 class Fresh:
     """
     A machine with everything at hand that a door may import, and with two states of what is compiled.
 
     Args:
         folder: Empty; everything is kept in it.
+        database: What a door needs to know in its environment to find its database.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Mapping[str, str] | None = None) -> None:
+        self._environment = {**_environment(), **(database or {})}
+        self._libraries = (str(folder / "layer"), str(folder / "runtime"))
         self._runtime = _linked(folder / "runtime", OF_THE_RUNTIME)
         layer = re.findall(r"^([a-z0-9-]+)==", LOCK.read_text(), re.MULTILINE)
         self._paths = [ROOT, ROOT / "layers" / "dyno" / "python", _linked(folder / "layer", layer), self._runtime]
@@ -49,6 +62,11 @@ class Fresh:
             within = there.relative_to(there.anchor)
             shutil.copytree(self._compiled / within, self._as_uploaded / within)
 
+    def libraries(self, work: str) -> list[str]:
+        """What some work has imported, when it is done, of the layer's and the runtime's packages, in that order."""
+        found: list[str] = json.loads(self.said(work + FOUND_THERE.format(folders=self._libraries), {}).splitlines()[-2])
+        return found
+
     def start_ms(self, work: str, *, starts: int, compiled: bool = True) -> float:
         """From the start of an interpreter until it has done its work, at the fastest; what it compiles is not kept."""
         options = ["-B", "-X", f"pycache_prefix={self._compiled if compiled else self._as_uploaded}"]
@@ -56,7 +74,7 @@ class Fresh:
 
     def said(self, work: str, settings: Mapping[str, str]) -> str:
         """What a program prints, told of `settings` beside what every program here is."""
-        return self._done(work, ["-B"], _environment() | dict(settings)).stdout
+        return self._done(work, ["-B"], {**self._environment, **settings}).stdout
 
     def _start_s(self, work: str, options: Iterable[str]) -> float:
         # The clock counts from the machine's start, so both processes read the same.
@@ -64,7 +82,7 @@ class Fresh:
         return self._run(work, options) - began_s
 
     def _run(self, work: str, options: Iterable[str]) -> float:
-        return float(self._done(work, options, _environment()).stdout.split()[-1])
+        return float(self._done(work, options, self._environment).stdout.split()[-1])
 
     def _done(
         self, work: str, options: Iterable[str], environment: Mapping[str, str]

@@ -82,9 +82,19 @@ class Labs:
         Raises:
             Differs: There are not as many bookings afterwards as they say they made.
         """
-        with self._copied(size, arrange) as (database, before):
-            outcome = self._clients.run(task, self._server.port, database, self._number(clients))
-            return Ran(outcome, self._overlaps(database, before, {BOOKINGS: outcome.booked}))
+        (ran,) = self.several(size, [(task, clients)], arrange)
+        return ran
+
+    def several(self, size: Size, tasks: Sequence[tuple[Task, int]], arrange: Arrange = nothing) -> list[Ran]:
+        """The same of tasks with their numbers of clients, one after the other in the same copy."""
+        with self._copied(size, arrange) as (database, _):
+            return [self._ran(database, task, clients) for task, clients in tasks]
+
+    def _ran(self, database: str, task: Task, clients: int) -> Ran:
+        with self._server.connected(SUPERUSER, database) as connection:
+            before = {BOOKINGS: lab.rows(connection, BOOKINGS)}
+        outcome = self._clients.run(task, self._server.port, database, self._number(clients))
+        return Ran(outcome, self._overlaps(database, before, {BOOKINGS: outcome.booked}))
 
     def check_same(self, size: Size, tasks: Sequence[Task]) -> None:
         """

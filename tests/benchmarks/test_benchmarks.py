@@ -16,14 +16,15 @@ import pytest
 from sqlalchemy import Connection
 
 from dyno.metrics import store
+from functions.allocations.handler import handler
 from tests.benchmarks import lab, labs, rows, shares, wishes
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.chart import used
-from tests.benchmarks.clients import Task
+from tests.benchmarks.clients import Answer, Outcome, Said, Task
 from tests.benchmarks.database import SUPERUSER, Server
 from tests.benchmarks.dataset import fill
 from tests.benchmarks.lab import TINY
-from tests.benchmarks.labs import Labs
+from tests.benchmarks.labs import DOOR, Labs
 from tests.benchmarks.peers import booking, scripts, writing
 from tests.benchmarks.pgbench import Transactions
 from tests.benchmarks.result import Result
@@ -198,7 +199,7 @@ def test_a_limit_is_used_up_by_what_comes_near_it(goal: Goal, figure: float, sha
 
 def test_a_door_that_books_and_says_nothing_is_noticed(server: Server) -> None:
     database = labs.kept(server, TINY)
-    rows.request.check_left(server, database, TINY, lambda _over: rows.request.through(rows.request.handler))
+    rows.request.check_left(server, database, TINY, lambda _over: rows.request.through(handler))
 
     with pytest.raises(rows.request.Differs, match="1 bookings, and 0 rows"):
         rows.request.check_left(server, database, TINY, lambda over: partial(booking.ours, over))
@@ -303,6 +304,43 @@ def test_a_refusal_that_is_none_is_noticed(server: Server) -> None:
         connection.exec_driver_sql("update dynos set enabled = false where id = 1")
         with pytest.raises(labs.Differs):
             rows.refusal.check_reasons(connection, TINY)
+
+
+def outcome(*booked: bool) -> labs.Ran:
+    return labs.Ran(Outcome([[Answer(1.0, 1.0, Said(each)) for each in booked]], 0), 0)
+
+
+@pytest.mark.parametrize(
+    "spoilt", [outcome(True), replace(outcome(True, True), overlaps=1)], ids=["a dyno is left", "two overlap"]
+)
+def test_a_crowd_that_is_not_served_as_promised_is_noticed(spoilt: labs.Ran) -> None:
+    rows.crowds.check(outcome(True, True, False), 2)
+
+    with pytest.raises(labs.Differs):
+        rows.crowds.check(spoilt, 2)
+
+
+def test_a_booking_among_refusals_is_noticed() -> None:
+    rows.refusals.check(outcome(False, False))
+
+    with pytest.raises(labs.Differs, match="1 wishes are booked"):
+        rows.refusals.check(outcome(False, True))
+
+
+def test_a_door_without_an_event_is_noticed() -> None:
+    assert set(rows.coldstart.answers(rows.coldstart.DOORS, "http://127.0.0.1/")) == set(rows.coldstart.DOORS)
+
+    with pytest.raises(rows.coldstart.UnknownDoorError, match="no event for a_new_one"):
+        rows.coldstart.answers([*rows.coldstart.DOORS, "a_new_one"], "http://127.0.0.1/")
+
+
+def test_whoever_need_not_get_to_the_end_stops_in_time(opened: Labs) -> None:
+    patient = Task(booking.ours, DOOR, partial(wishes.warm_up, TINY), partial(wishes.all_over, TINY), up_to_s=0.1)
+
+    (ran,) = opened.several(TINY, [(patient, 1)])
+
+    assert 0.1 < ran.outcome.answers[-1].at_s < 5
+    assert ran.outcome.booked > 0
 
 
 def test_a_client_that_breaks_is_told_of_with_its_reason(opened: Labs) -> None:

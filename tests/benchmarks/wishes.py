@@ -10,10 +10,13 @@ from tests.benchmarks.lab import FIRST_DAY, TESTS, Size, full_day
 _STRIDE = 7_919
 """A prime: steps of that length are on every day of a calendar before they are on one again."""
 
+_MOST_CLIENTS, _MOST_WISHES, _APART_DAYS = 32, 1_000_000, 20
+"""Of a run, so that wishes of several have numbers, newcomers and days of their own."""
 
-def warm_up(size: Size, client: int) -> Iterator[Wish]:
-    """One of each test, for newcomers whom nobody else wants."""
-    for number, test_type in enumerate(TESTS, start=client * len(TESTS)):
+
+def warm_up(size: Size, client: int, *, run: int = 0) -> Iterator[Wish]:
+    """One of each test, for newcomers whom nobody else wants, in no other run of the same copy either."""
+    for number, test_type in enumerate(TESTS, start=(run * _MOST_CLIENTS + client) * len(TESTS)):
         yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number))
 
 
@@ -35,10 +38,16 @@ def impossible(size: Size, days: int, client: int, clients: int) -> Iterator[Ite
     yield (Wish(number, 1 + number, TESTS[0], full_day(size), days - 1) for number in count(client, clients))
 
 
-def one_day(size: Size, client: int, clients: int) -> Iterator[Iterator[Wish]]:
-    """One series: newcomers, all on the same day, on which nobody is; whoever is refused has seen that it is full."""
+def one_day(size: Size, client: int, clients: int, *, run: int = 0) -> Iterator[Iterator[Wish]]:
+    """
+    One series: newcomers, all on the same day, on which nobody is; whoever is refused has seen that it is full.
+
+    Args:
+        run: In the same copy; each has a day of its own, so far from the others' that nobody meets.
+    """
+    day = full_day(size) + timedelta(days=run * _APART_DAYS)
     yield (
-        Wish(number, 1 + number, TESTS[0], full_day(size), max_shift=0, dyno_id=1 + number % size.dynos)
+        Wish(run * _MOST_WISHES + number, 1 + number, TESTS[0], day, max_shift=0, dyno_id=1 + number % size.dynos)
         for number in count(client, clients)
     )
 

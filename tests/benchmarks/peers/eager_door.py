@@ -1,10 +1,11 @@
 """
-The allocations door as such doors are usually written: what a request may need is imported and made before the first.
+A door as such doors are usually written: what a request may need is imported and made before the first.
 
-Behind it is the same door, so that both have the same routes to set up and the same answer to give.
+Behind it is one of ours, so that both have the same to set up and the same answer to give.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -15,7 +16,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase, configure_mappers, sessionmaker
 
 from dyno import tables
-from functions.allocations import handler as door
 
 logger = Logger(service="allocations")
 tracer = Tracer(service="allocations")
@@ -56,9 +56,12 @@ host, port, name = (os.environ[f"DATABASE_{part}"] for part in ("HOST", "PORT", 
 Session = sessionmaker(create_engine(f"postgresql+pg8000://{host}:{port}/{name}"))
 
 
-@metrics.log_metrics(capture_cold_start_metric=True)
-@tracer.capture_lambda_handler
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer the gateway."""
-    return door.handler(event, context)
+Handler = Callable[[dict[str, Any], LambdaContext], Any]
+
+
+def eager(door: Handler) -> Handler:
+    """The door with everything around it that such doors have."""
+    made: Handler = metrics.log_metrics(
+        tracer.capture_lambda_handler(logger.inject_lambda_context(door)), capture_cold_start_metric=True
+    )
+    return made

@@ -1,28 +1,39 @@
-"""How long a fresh environment takes to open a door, and to its first answer, beside a door that is eager."""
+"""How long a fresh environment takes to open a door, and each door to its first answer, beside a door that is eager."""
 
 import base64
 import gzip
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from cdk.local.instance import ROOT
+from tests.benchmarks.database import passing
 from tests.benchmarks.fresh import Fresh
 from tests.benchmarks.row import Contender, Effort, Goal, Role, Row
 
-STARTS = 3
-"""A sample is that many, of which the fastest counts: the others shared their core with somebody."""
+STARTS = 2
+"""A sample is that many, of which the faster counts: the other shared its core with somebody."""
 
 DOORS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+IN_SHORT = ("allocations", "bootstrap")
 INTERPRETER = "the interpreter alone"
 LIBRARIES = "libraries of an API's door"
 EAGER = "allocations, eager"
 OPENED, TRACED = "open", "first traced call"
-ANSWERED, UNCOMPILED = "first answer", "first answer, not compiled"
+OWN_LIBRARIES, ANSWERED, UNCOMPILED, EAGERLY = "its libraries", "first answer", "first answer, not compiled", "eager"
+
+OURS_OF = "from functions.{}.handler import handler"
+EAGER_OF = """
+from tests.benchmarks.peers.eager_door import eager, tracer
+from functions.{}.handler import handler as door
+handler = eager(door)
+"""
 
 IMPORTS = {  # those that are compared stand side by side, and so are started one after the other
     LIBRARIES: """
@@ -30,9 +41,8 @@ import pg8000.dbapi, pydantic, sqlalchemy, sqlalchemy.dialects.postgresql.pg8000
 from aws_lambda_powertools import Logger
 import aws_lambda_powertools.event_handler.middlewares.openapi_validation
 """,
-    "allocations": "from functions.allocations.handler import handler",
-    EAGER: "from tests.benchmarks.peers.eager_door import handler",
-    **{door: f"from functions.{door}.handler import handler" for door in DOORS},
+    "allocations": OURS_OF.format("allocations"),
+    EAGER: EAGER_OF.format("allocations"),
 }
 
 TRACED_CALL = {
@@ -41,7 +51,6 @@ from dyno.metrics import track_performance
 track_performance(lambda: None)()
 """,
     EAGER: """
-from tests.benchmarks.peers.eager_door import tracer
 tracer.capture_method(lambda: None)()
 """,
 }
@@ -51,31 +60,66 @@ class Context:
     function_name, function_version, memory_limit_in_mb, aws_request_id = "door", "1", 512, "first"
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:door"
     get_remaining_time_in_millis = staticmethod(lambda: 20_000)
-answer = handler({event!r}, Context)
+try:
+    answer = handler({event!r}, Context)
+except Exception as refused:
+    answer = dict(refused=type(refused).__name__)
 assert answer.get("statusCode", 200) == 200, answer
+assert answer.get("refused") == {refused!r}, answer
 """
+
+ONLY_IMPORTED = """
+import importlib
+for name in {libraries!r}:
+    importlib.import_module(name)
+"""
+
+REFUSED = {"redrive": "InvalidRequest"}
+"""Doors whose every other answer takes more of AWS than there is here, and what they refuse a wrong request with."""
+
+
+class UnknownDoorError(LookupError):
+    """A door has no event in this row."""
 
 
 @contextmanager
 def contenders(effort: Effort) -> Iterator[Sequence[Contender]]:
     """Doors, each in an interpreter of its own; what that takes by itself is taken off."""
-    imports = {name: IMPORTS[name] for name in (LIBRARIES, "allocations", EAGER)} if effort.short else IMPORTS
-    floor = {LIBRARIES: IMPORTS[LIBRARIES]}
-    traced = floor | {name: IMPORTS[name] + call for name, call in TRACED_CALL.items()}
-    answering = floor | {
-        name: imports[name] + ANSWER.format(event=event) for name, event in _cheapest().items() if name in imports
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        fresh = Fresh(Path(folder))
-        fresh.compile([*(imports | answering).values(), *traced.values()])
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        fresh = Fresh(folder, stack.enter_context(_database()))
+        traced = {name: IMPORTS[name] + TRACED_CALL.get(name, "") for name in IMPORTS}
+        answering = answers(DOORS, stack.enter_context(_cloudformation()))
+        for programs in answering.values():
+            programs[OWN_LIBRARIES] = ONLY_IMPORTED.format(libraries=fresh.libraries(programs[ANSWERED]))
+        shown = {door: answering[door] for door in (IN_SHORT if effort.short else DOORS)}
+        every = [program for programs in shown.values() for program in programs.values()]
+        fresh.compile([*IMPORTS.values(), *traced.values(), *every])
         start_ms = partial(fresh.start_ms, starts=effort.pick(STARTS))
         yield [
             Contender(INTERPRETER, Role.NOTHING, partial(start_ms, "")),
-            *_started(OPENED, imports, start_ms),
+            *_started(OPENED, IMPORTS, start_ms),
             *_started(TRACED, traced, start_ms),
-            *_started(ANSWERED, answering, start_ms),
-            *_started(UNCOMPILED, answering, partial(start_ms, compiled=False)),
+            *(each for door, programs in shown.items() for each in _answered(door, programs, start_ms)),
         ]
+
+
+def answers(doors: Sequence[str], told_at: str) -> dict[str, dict[str, str]]:
+    """
+    What each door does until its first answer, as it is and eagerly.
+
+    Args:
+        told_at: Where CloudFormation wants to be told.
+    Raises:
+        UnknownDoorError: A door has no event.
+    """
+    events = _cheapest(told_at)
+    if unknown := set(doors) - set(events):
+        raise UnknownDoorError(f"no event for {', '.join(sorted(unknown))}")
+    ends = {door: ANSWER.format(event=events[door], refused=REFUSED.get(door)) for door in doors}
+    return {
+        door: {ANSWERED: OURS_OF.format(door) + end, EAGERLY: EAGER_OF.format(door) + end} for door, end in ends.items()
+    }
 
 
 def _started(case: str, programs: Mapping[str, str], start_ms: Callable[[str], float]) -> Iterator[Contender]:
@@ -84,16 +128,67 @@ def _started(case: str, programs: Mapping[str, str], start_ms: Callable[[str], f
         yield Contender(name, roles.get(name, Role.OURS), partial(start_ms, work), case, net_of=INTERPRETER)
 
 
-def _cheapest() -> dict[str, Mapping[str, Any]]:
+def _answered(door: str, programs: Mapping[str, str], start_ms: Callable[..., float]) -> Iterator[Contender]:
+    for name, role, work, compiled in (
+        (OWN_LIBRARIES, Role.FLOOR, programs[OWN_LIBRARIES], True),
+        (ANSWERED, Role.OURS, programs[ANSWERED], True),
+        (UNCOMPILED, Role.OURS, programs[ANSWERED], False),
+        (EAGERLY, Role.PEER, programs[EAGERLY], True),
+    ):
+        yield Contender(name, role, partial(start_ms, work, compiled=compiled), door, net_of=INTERPRETER)
+
+
+def _cheapest(told_at: str) -> dict[str, Mapping[str, Any]]:
     """The event that each door answers with the least work, so that the rest is its start."""
     event = json.loads((ROOT / "events" / "performance_report.json").read_text()) | {"queryStringParameters": None}
+    preset = {"queryStringParameters": {"preset": "time-study"}}
+    many = {"multiValueQueryStringParameters": {"preset": ["time-study"]}}
+    deleted = {"RequestType": "Delete", "ResponseURL": told_at}
     control_message = base64.b64encode(gzip.compress(b'{"messageType": "CONTROL_MESSAGE"}'))
     return {
         "allocations": event | {"path": "/me"},
-        EAGER: event | {"path": "/me"},
+        "bootstrap": json.loads((ROOT / "events" / "roles_resource.json").read_text()) | deleted,
+        "lifecycle": {},
         "metrics": event | {"path": "/health/live"},
         "metrics_ingest": {"awslogs": {"data": control_message}},
+        "migrate": json.loads((ROOT / "events" / "schema_resource.json").read_text()) | deleted,
+        "redrive": {"since": "yesterday"},
+        "roi": event | {"path": "/metrics/roi"} | preset | many,
     }
+
+
+@contextmanager
+def _database() -> Iterator[dict[str, str]]:
+    """A migrated database, as the door of the night finds it."""
+    with passing() as server:
+        server.migrate("night")
+        port = str(server.port)
+        yield {"DATABASE_PORT": port, "DATABASE_NAME": "night", "DATABASE_USER": "dyno_lifecycle"}
+
+
+@contextmanager
+def _cloudformation() -> Iterator[str]:
+    """Somebody who listens to what custom resources tell."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Listening)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Listening(BaseHTTPRequestHandler):
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_said: object) -> None:
+        """Nothing: the table is all that is to be seen."""
 
 
 ROW = Row(

@@ -53,7 +53,7 @@ def _of_pgbench(labs: Labs) -> Iterator[Contender]:
         ("book(), refused", Role.OURS, refused, DOOR, ("refusals",)),
         ("book(), booked", Role.OURS, booked, DOOR, LEFT_BY_A_BOOKING),
     ):
-        run = partial(labs.pgbench, SIZE, scripts.newcomers(size, sql), login, 1, into=into, arrange=_full(size))
+        run = partial(labs.pgbench, SIZE, scripts.newcomers(size, sql), login, 1, into=into, arrange=full(size))
         yield Contender(name, role, partial(_p50_ms_of_pgbench, run), PGBENCH)
 
 
@@ -72,7 +72,7 @@ def _of_clients(labs: Labs) -> Iterator[Contender]:
 
 
 def _p50_ms(labs: Labs, task: Task, booked: bool) -> float:
-    outcome = labs.run(SIZE, task, 1, arrange=_full(labs.size(SIZE))).outcome
+    outcome = labs.run(SIZE, task, 1, arrange=full(labs.size(SIZE))).outcome
     if any(answer.said.booked is not booked for answer in outcome.answers):
         raise Differs(f"{task.way.__name__} should {'book' if booked else 'refuse'} every wish")
     return outcome.took_ms()
@@ -82,7 +82,9 @@ def _p50_ms_of_pgbench(run: Callable[[], Transactions]) -> float:
     return run().p50_ms
 
 
-def _full(size: Size) -> Callable[[Connection], None]:
+def full(size: Size) -> Callable[[Connection], None]:
+    """Fills a lab of that size up, and checks that it refuses with reasons."""
+
     def arrange(connection: Connection) -> None:
         lab.fill_up(connection, size, FULL_DAYS)
         check_reasons(connection, size)
