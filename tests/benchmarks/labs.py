@@ -1,20 +1,23 @@
 """Runs in copies of a lab: by the service's own kind of client or by pgbench, and what is in the lab afterwards."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 from sqlalchemy import Connection, text
 
 from cdk.local.instance import Instance
-from tests.benchmarks import lab, pgbench
+from tests.benchmarks import lab, pgbench, profiles
 from tests.benchmarks.clients import Clients, Outcome, Task, waiting
 from tests.benchmarks.database import SUPERUSER, Server, lasting, passing
 from tests.benchmarks.lab import Size
 from tests.benchmarks.pgbench import Transactions
 from tests.benchmarks.row import Effort
+from tests.settings import SETTINGS
 
 DOOR = "dyno_allocations"
 """What the service logs in as where it books."""
@@ -25,6 +28,9 @@ LEFT_BY_A_BOOKING = ("occupancies", "history", "idempotency_keys")
 BOOKINGS = LEFT_BY_A_BOOKING[0]
 
 MOST_CLIENTS = 32
+PROFILED = 20
+"""Wishes of which each statement is looked at."""
+
 SHORT_CLIENTS = 3
 SHORT_ROUNDS = 10
 SHORT_S = 0.05
@@ -95,6 +101,24 @@ class Labs:
             before = {BOOKINGS: lab.rows(connection, BOOKINGS)}
         outcome = self._clients.run(task, self._server.port, database, self._number(clients))
         return Ran(outcome, self._overlaps(database, before, {BOOKINGS: outcome.booked}))
+
+    def why(self, size: Size, task: Task, clients: int, arrange: Arrange = nothing) -> str:
+        """What the database does while clients do a task: what they wait for, and which statements one alone has."""
+        waits: Counter[str] = Counter()
+        with self._copied(size, arrange) as (database, _):
+            with profiles.of_waits(self._server.port, database, waits):
+                self._clients.run(task, self._server.port, database, self._number(clients))
+            for name, value in profiles.TELL_EVERYTHING.items():
+                self._server.run(f"alter database {database} set {name} = '{value}'")
+            over = task.over(
+                replace(SETTINGS, database_port=self._server.port, database_name=database, database_user=task.login)
+            )
+            # By somebody whose wishes no client of before has had.
+            series = next(iter(task.wishes(MOST_CLIENTS, MOST_CLIENTS + 1)))
+            calls = [partial(task.way, over, wish) for wish in islice(series, PROFILED)]
+            statements = profiles.of_statements(over, calls)
+            over.dispose()
+        return f"{profiles.told(waits)}\n{statements}"
 
     def check_same(self, size: Size, tasks: Sequence[Task]) -> None:
         """

@@ -21,7 +21,7 @@ STYLES = {Role.NOTHING: "dim", Role.FLOOR: "dim", Role.OURS: "bold", Role.PEER: 
 
 
 def show(results: Sequence[Result], console: Console) -> None:
-    """Print the table, then each goal with what became of it."""
+    """Print the table, then each goal with what became of it, then where the time goes of those that missed one."""
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for heading in ("", "case"):
         table.add_column(heading, no_wrap=True)
@@ -36,6 +36,10 @@ def show(results: Sequence[Result], console: Console) -> None:
     for result in results:
         for goal in result.row.goals:
             console.print(_verdict(result, goal), soft_wrap=True, highlight=False)
+    for result in results:
+        for label, profile in result.profiles.items():
+            console.print(f"\n[bold]{result.row.name}: {escape(label)}[/] takes its time in", highlight=False)
+            console.print(escape(profile), soft_wrap=True, highlight=False)
 
 
 def write(results: Sequence[Result], effort: Effort, command: str, now: datetime, folder: Path) -> Path:
@@ -82,6 +86,7 @@ def _kept(result: Result) -> dict[str, Any]:
     return {
         "name": result.row.name,
         "unit": result.row.unit,
+        "profiles": dict(result.profiles),
         "contenders": [
             {
                 "name": contender.name,

@@ -1,7 +1,7 @@
 """What a row came out at: figures, ratios, and which goals they meet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from tests.benchmarks.row import Contender, Goal, Role, Row
@@ -14,11 +14,13 @@ class Result:
 
     Attributes:
         taken: Every sample as it was taken, by label, in order of the rounds.
+        profiles: Where the time goes of those that missed a goal, by label.
     """
 
     row: Row
     contenders: Sequence[Contender]
     taken: Mapping[str, Sequence[float]]
+    profiles: Mapping[str, str] = field(default_factory=dict)
 
     def figures(self, label: str) -> list[float]:
         """A contender's figure of each round, what is to be taken off taken off."""

@@ -3,7 +3,9 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
+from tests.benchmarks.profiles import of_process
 from tests.benchmarks.result import Result
 from tests.benchmarks.row import Contender, Effort, Row
 
@@ -20,7 +22,14 @@ def measure(row: Row, effort: Effort, progress: Progress) -> Result:
             gc.collect()
             taken[contender.label].append(contender.sample())
             progress(number, rounds * len(contenders))
-    return Result(row, tuple(contenders), taken)
+        result = Result(row, tuple(contenders), taken)
+        return result if effort.short else replace(result, profiles=_profiles(result))
+
+
+def _profiles(result: Result) -> dict[str, str]:
+    """Of each contender that missed a goal, while what it needs is still there."""
+    late = {goal.of: result.contender(goal.of) for goal in result.missed()}
+    return {label: each.why() if each.why else of_process(each.sample) for label, each in late.items()}
 
 
 def _in_turn(contenders: Sequence[Contender], rounds: int) -> Iterator[Contender]:

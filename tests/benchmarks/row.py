@@ -35,6 +35,7 @@ class Contender:
         net_of: The label of the contender whose figure of the same round is taken off.
         unit: Where it is not the row's.
         note: What else is to be known of it.
+        why: Says where its time goes, if a goal is missed; without it, this process is looked at during a sample.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Contender:
     net_of: str = ""
     unit: str = ""
     note: str = ""
+    why: Callable[[], str] | None = None
 
     @property
     def label(self) -> str:

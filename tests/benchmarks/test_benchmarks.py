@@ -1,6 +1,7 @@
 """The benchmarks work: every row runs as short as it can, and nothing here asks how fast."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -341,6 +342,30 @@ def test_whoever_need_not_get_to_the_end_stops_in_time(opened: Labs) -> None:
 
     assert 0.1 < ran.outcome.answers[-1].at_s < 5
     assert ran.outcome.booked > 0
+
+
+def test_of_a_goal_that_is_missed_it_is_told_where_the_time_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = replace(PEER, why=lambda: "in the queue")
+    goals = [Goal("ours", at_most=1), Goal("peer", at_most=1)]
+
+    main([], [a_row(OURS, told, goals=goals)], tmp_path)
+    missed = capsys.readouterr().out
+    main([], [a_row(OURS, told, goals=[Goal("ours", at_most=3)])], tmp_path)
+    met = capsys.readouterr().out
+
+    assert ("in the queue" in missed, "(<lambda>)" in missed) == (True, True)
+    assert "takes its time" not in met
+
+
+def test_of_a_booking_it_is_told_what_is_waited_for_and_what_takes_long(opened: Labs) -> None:
+    task = Task(booking.ours, DOOR, partial(wishes.warm_up, TINY), partial(wishes.all_over, TINY), 0.3)
+
+    told = opened.why(TINY, task, 2)
+
+    assert re.search(r" %  (at work|[A-Z])", told)
+    assert re.search(r" ms in +20 of  .*book", told)
 
 
 def test_a_client_that_breaks_is_told_of_with_its_reason(opened: Labs) -> None:

@@ -57,7 +57,8 @@ def _of_clients(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
     ]
     for name, role, way, login in ways if number == SEVERAL else ways[:2]:
         ran = Shared(partial(_ran, labs, size, way, login, number))
-        yield Contender(name, role, ran.figure(lambda ran: ran.outcome.per_s), case)
+        why = partial(labs.why, size, _task(labs, size, way, login), number)
+        yield Contender(name, role, ran.figure(lambda ran: ran.outcome.per_s), case, why=why)
         if number == 1:
             yield Contender(name, role, ran.figure(lambda ran: ran.outcome.took_ms()), f"{case}, p50", unit="ms")
         if number == SEVERAL and role is not Role.FLOOR:
@@ -73,17 +74,25 @@ def _of_pgbench(labs: Labs, size: Size, number: int) -> Iterator[Contender]:
         ("book()", Role.OURS, book, DOOR, LEFT_BY_A_BOOKING),
         ("empty commit", Role.FLOOR, scripts.COMMIT, SUPERUSER, ()),
     ]
+    why = partial(labs.why, size, _task(labs, size, booking.ours, DOOR), number)
     for name, role, sql, login, into in ways if size is SIZES[0] else ways[:2]:
         script = scripts.newcomers(labs.size(size), sql)
         ran = Shared(partial(labs.pgbench, size, script, login, number, into=into))
-        yield Contender(name, role, ran.figure(lambda ran: ran.per_s), case)
+        yield Contender(name, role, ran.figure(lambda ran: ran.per_s), case, why=why)
         if number == 1:
-            yield Contender(name, role, ran.figure(lambda ran: ran.p50_ms), f"{case}, p50", unit="ms")
+            yield Contender(name, role, ran.figure(lambda ran: ran.p50_ms), f"{case}, p50", unit="ms", why=why)
 
 
 def _ran(labs: Labs, size: Size, way: Way, login: str, number: int) -> Ran:
+    ran = labs.run(size, _task(labs, size, way, login), number)
+    if ran.overlaps and number != SEVERAL:  # of those the table tells
+        raise Differs(f"{ran.overlaps} pairs of bookings overlap after {way.__name__}")
+    return ran
+
+
+def _task(labs: Labs, size: Size, way: Way, login: str) -> Task:
     really = labs.size(size)
-    task = Task(
+    return Task(
         way,
         login,
         partial(wishes.warm_up, really),
@@ -91,10 +100,6 @@ def _ran(labs: Labs, size: Size, way: Way, login: str, number: int) -> Ran:
         labs.for_s(FOR_S),
         over=booking.engine_of(way),
     )
-    ran = labs.run(size, task, number)
-    if ran.overlaps and number != SEVERAL:  # of those the table tells
-        raise Differs(f"{ran.overlaps} pairs of bookings overlap after {way.__name__}")
-    return ran
 
 
 def _clients(number: int) -> str:

@@ -45,7 +45,8 @@ def _case(labs: Labs, case: str, wanted: Wishes, there_are: int) -> Iterator[Con
     for name, role, way, login in ways if case == ONE_DAY else ways[:-1]:
         task = Task(way, login, partial(wishes.warm_up, labs.size(SIZE)), wanted, over=booking.engine_of(way))
         ran = Shared(partial(labs.run, SIZE, task, CLIENTS))
-        yield Contender(name, role, ran.figure(lambda ran: ran.outcome.booked_per_s), case)
+        why = partial(labs.why, SIZE, task, CLIENTS)
+        yield Contender(name, role, ran.figure(lambda ran: ran.outcome.booked_per_s), case, why=why)
         if role is not Role.FLOOR:
             yield from _besides(name, role, case, ran, there_are)
 

@@ -44,6 +44,9 @@ def check_reasons(connection: Connection, size: Size) -> None:
 
 def _of_pgbench(labs: Labs) -> Iterator[Contender]:
     size = labs.size(SIZE)
+    impossible = partial(wishes.impossible, size, FULL_DAYS)
+    task = Task(booking.ours, DOOR, partial(wishes.warm_up, size), impossible, labs.for_s(FOR_S))
+    why = partial(labs.why, SIZE, task, 1, full(size))
     day = f"date '{lab.full_day(size)}'"
     with labs.connected(SIZE, DOOR) as connection:
         refused = scripts.booking(connection, start=day, test=f"'{TESTS[0]}'")
@@ -54,7 +57,7 @@ def _of_pgbench(labs: Labs) -> Iterator[Contender]:
         ("book(), booked", Role.OURS, booked, DOOR, LEFT_BY_A_BOOKING),
     ):
         run = partial(labs.pgbench, SIZE, scripts.newcomers(size, sql), login, 1, into=into, arrange=full(size))
-        yield Contender(name, role, partial(_p50_ms_of_pgbench, run), PGBENCH)
+        yield Contender(name, role, partial(_p50_ms_of_pgbench, run), PGBENCH, why=why)
 
 
 def _of_clients(labs: Labs) -> Iterator[Contender]:
@@ -67,8 +70,9 @@ def _of_clients(labs: Labs) -> Iterator[Contender]:
         ("the usual way, booked", Role.PEER, booking.usual, SUPERUSER, possible),
     ):
         task = Task(way, login, partial(wishes.warm_up, size), wanted, labs.for_s(FOR_S), over=booking.engine_of(way))
+        why = partial(labs.why, SIZE, task, 1, full(size))
         note = "without reasons" if wanted is impossible and way is booking.usual else ""
-        yield Contender(name, role, partial(_p50_ms, labs, task, wanted is possible), CLIENTS, note=note)
+        yield Contender(name, role, partial(_p50_ms, labs, task, wanted is possible), CLIENTS, note=note, why=why)
 
 
 def _p50_ms(labs: Labs, task: Task, booked: bool) -> float:
