@@ -64,7 +64,9 @@ class Fresh:
 
     def libraries(self, work: str) -> list[str]:
         """What some work has imported, when it is done, of the layer's and the runtime's packages, in that order."""
-        found: list[str] = json.loads(self.said(work + FOUND_THERE.format(folders=self._libraries), {}).splitlines()[-2])
+        found: list[str] = json.loads(
+            self.said(work + FOUND_THERE.format(folders=self._libraries), {}).splitlines()[-2]
+        )
         return found
 
     def start_ms(self, work: str, *, starts: int, compiled: bool = True) -> float:

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from unittest import mock
 
@@ -153,19 +153,15 @@ def opentelemetry_metrics(said: Said) -> Iterator[Recorder]:
 
 
 @contextmanager
-def opentelemetry_span(said: Said, work: Callable[[], object]) -> Iterator[Callable[[], object]]:
-    """The work within an OpenTelemetry span; a thread exports them in batches, to nowhere."""
+def opentelemetry_span(said: Said) -> Iterator[Callable[[], AbstractContextManager[object]]]:
+    """Gives OpenTelemetry spans to work within; a thread exports them in batches, to nowhere."""
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(_Nowhere()))
     tracer = provider.get_tracer("recorder")
     attributes = {name: str(value) for name, value in {**said.dimensions, **said.fields}.items() if value is not None}
 
-    def call() -> object:
-        with tracer.start_as_current_span("plan", attributes=attributes):
-            return work()
-
     try:
-        yield call
+        yield lambda: tracer.start_as_current_span("plan", attributes=attributes)
     finally:
         provider.shutdown()
 
