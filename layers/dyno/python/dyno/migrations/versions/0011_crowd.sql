@@ -32,68 +32,82 @@ create or replace function choose(p_dyno integer, p_vehicle integer, p_drive tex
                        out rejected json, out mostly text, out conflicting boolean, out again boolean)
 language plpgsql as $$
 #variable_conflict use_column
-declare at timestamptz; candidate integer; seen_version integer; seen record; other record;
+declare at timestamptz; most integer; passed_breadth integer; passed_name text; found_free record; candidate integer; seen record;
 begin
   again := false;
   day := p_start;
+  <<days>>
   loop
     exit when day > p_until;
     at := clock_timestamp();
-    -- Of those that can do it, in order, the first: one by one until one is free, unless too many are not.
-    if p_dyno is null then
-      select c.dyno_id, x.version into candidate, seen_version
-        from in_order(p_test, p_drive, p_weight, 16) c
-       cross join lateral (
-         select x.version from dynos x
-          where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
-            and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
-         offset 0) x
-       where not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except))
-       order by c.breadth, c.name collate "C" limit 1;
-    else
-      select x.id, x.version into candidate, seen_version from dynos x
-       where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
-         and not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except));
-    end if;
-    if candidate is null then
-      if exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except)) then
-        day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
-        exit when day is null;
-        continue;
-      end if;
-      first_day := coalesce(first_day, day);
-      seen := look_at_all(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
-      candidate := seen.dyno_id;
-      seen_version := seen.version;
-    end if;
-    if candidate is not null then
-      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-        from dynos x where x.id = candidate and x.version = seen_version for no key update skip locked;
-      exit when found;
-      -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing.
+    candidate := null;
+    most := 8;
+    passed_breadth := -1;
+    passed_name := '';
+    loop
+      -- Of those that can do it, in order, the first: one by one until one is free, at first unless too many are not.
       if p_dyno is null then
-        -- Those before it were taken when it was looked for. Each of the others is looked at once more when it is locked: what was
-        -- seen of it is older than the bookings of those who had it locked meanwhile.
-        -- They come in order of choice as in_order() merges its walks, one by one; sorted again, all would be looked at first.
-        for other in
-          select c.dyno_id, x.version
-            from in_order(p_test, p_drive, p_weight, null) c
-           cross join lateral (
-             select x.version from dynos x
-              where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
-                and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
-             offset 0) x
-           where (c.breadth, c.name collate "C") >= (select z.breadth, z.name collate "C" from dynos z where z.id = candidate)
-        loop
-          select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-            from dynos x
-           where x.id = other.dyno_id and x.version = other.version
-             and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
-             for no key update skip locked;
-          exit when found;
-        end loop;
-        exit when dyno_id is not null;
+        select c.dyno_id, x.version, c.breadth, c.name into found_free
+          from in_order(p_test, p_drive, p_weight, most) c
+         cross join lateral (
+           select x.version from dynos x
+            where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
+              and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+           offset 0) x
+         where (c.breadth, c.name collate "C") > (passed_breadth, passed_name collate "C")
+           and not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except))
+         order by c.breadth, c.name collate "C" limit 1;
+      else
+        select x.id as dyno_id, x.version, x.breadth, x.name into found_free from dynos x
+         where x.id = p_dyno and (select w.free from why_not(x, p_test, p_drive, p_weight, day, day + p_days - 1, at, p_except) w)
+           and not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except));
       end if;
+      if not found then
+        exit when candidate is not null;
+        if exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except)) then
+          day := vehicle_free_from(p_vehicle, day, p_days, p_until, at, p_except);
+          exit days when day is null;
+          continue days;
+        end if;
+        first_day := coalesce(first_day, day);
+        -- If one of the last is free, the walk ends at it or before. It costs less than a look at all, which a full day needs anyway.
+        if p_dyno is null and most is not null and exists (
+          select from (
+            (select y.dyno_id from order_of_choice y
+              where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
+              order by y.breadth desc, y.name desc limit 4)
+            union all
+            (select y.dyno_id from order_of_choice y
+              where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
+              order by y.breadth desc, y.name desc limit 4)) z
+            cross join lateral (
+              select from dynos x
+               where x.id = z.dyno_id and unfit(x, true, day, day + p_days - 1) is null
+                 and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+              offset 0) x) then
+          most := null;
+          continue;
+        end if;
+        seen := look_at_all(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
+        exit when seen.dyno_id is null;
+        select x.id as dyno_id, seen.version as version, x.breadth, x.name into found_free from dynos x where x.id = seen.dyno_id;
+      end if;
+      -- It is looked at once more when it is locked: what was seen of it is older than the bookings of those who had it locked meanwhile.
+      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+        from dynos x
+       where x.id = found_free.dyno_id and x.version = found_free.version
+         and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+         for no key update skip locked;
+      exit days when found;
+      -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing. Those before it were taken
+      -- when it was looked for; of those behind it the next is looked for as it is now.
+      candidate := coalesce(candidate, found_free.dyno_id);
+      exit when p_dyno is not null;
+      passed_breadth := found_free.breadth;
+      passed_name := found_free.name;
+      most := null;
+    end loop;
+    if candidate is not null then
       -- Free, but somebody is booking it: let the constraint decide. Two dynos are never waited for in turn, but for who changes one,
       -- who waits for nobody any more.
       perform from dynos x where x.id = candidate for key share;
