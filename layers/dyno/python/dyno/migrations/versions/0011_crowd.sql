@@ -42,8 +42,7 @@ begin
     at := clock_timestamp();
     candidate := null;
     most := 8;
-    passed_breadth := -1;
-    passed_name := '';
+    passed_name := null;
     loop
       -- Of those that can do it, in order, the first: one by one until one is free, at first unless too many are not.
       if p_dyno is null then
@@ -54,7 +53,7 @@ begin
             where x.id = c.dyno_id and unfit(x, true, day, day + p_days - 1) is null
               and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
            offset 0) x
-         where (c.breadth, c.name collate "C") > (passed_breadth, passed_name collate "C")
+         where (passed_name is null or (c.breadth, c.name collate "C") > (passed_breadth, passed_name collate "C"))
            and not exists (select from vehicle_in_the_way(p_vehicle, day, day + p_days - 1, at, p_except))
          order by c.breadth, c.name collate "C" limit 1;
       else
@@ -75,11 +74,11 @@ begin
           select from (
             (select y.dyno_id from order_of_choice y
               where y.test_type = p_test and y.drive_type = p_drive and y.weight_class = p_weight
-              order by y.breadth desc, y.name desc limit 4)
+              order by y.breadth desc, y.name desc limit 2)
             union all
             (select y.dyno_id from order_of_choice y
               where y.test_type = 'any' and y.drive_type = p_drive and y.weight_class = p_weight
-              order by y.breadth desc, y.name desc limit 4)) z
+              order by y.breadth desc, y.name desc limit 2)) z
             cross join lateral (
               select from dynos x
                where x.id = z.dyno_id and unfit(x, true, day, day + p_days - 1) is null
@@ -90,14 +89,21 @@ begin
         end if;
         seen := look_at_all(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
         exit when seen.dyno_id is null;
+        most := null;
         select x.id as dyno_id, seen.version as version, x.breadth, x.name into found_free from dynos x where x.id = seen.dyno_id;
       end if;
-      -- It is looked at once more when it is locked: what was seen of it is older than the bookings of those who had it locked meanwhile.
-      select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
-        from dynos x
-       where x.id = found_free.dyno_id and x.version = found_free.version
-         and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
-         for no key update skip locked;
+      if most is not null then
+        select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+          from dynos x where x.id = found_free.dyno_id and x.version = found_free.version for no key update skip locked;
+      else
+        -- In a crowd it is looked at once more when it is locked: what was seen of it is older than the bookings of those who had it
+        -- locked meanwhile. Without one that would be a tenth of all that a choice costs.
+        select x.id, x.name, x.turnaround_days into dyno_id, dyno_name, turnaround_days
+          from dynos x
+         where x.id = found_free.dyno_id and x.version = found_free.version
+           and not exists (select from in_the_way(x.id, day, day + p_days - 1, x.turnaround_days, at, p_except))
+           for no key update skip locked;
+      end if;
       exit days when found;
       -- A dyno somebody is booking this instant is passed over: a crowd spreads out instead of queueing. Those before it were taken
       -- when it was looked for; of those behind it the next is looked for as it is now.
