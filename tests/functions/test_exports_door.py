@@ -120,6 +120,7 @@ def test_more_than_an_answer_holds_is_refused_and_the_filters_are_named(
     call: Call, booked: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MAX_ROWS", 0)
+    monkeypatch.setattr(service, "MAX_EVENTS", 0)
 
     for path in ("/exports/allocations.csv", "/exports/allocations.xlsx", "/exports/allocations.ics"):
         answer = call(door, "GET", path)

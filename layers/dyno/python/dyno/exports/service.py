@@ -62,7 +62,7 @@ def allocations_csv(over: Engine, wanted: Wanted) -> str:
     Raises:
         ExportTooLarge: They are more than an answer holds.
     """
-    return _fitting_text(csvs.written(_sheet(_bookings(over, wanted))))
+    return _fitting_text(csvs.written(_sheet(_bookings(over, wanted, MAX_ROWS))))
 
 
 @track_performance(SERVICE)
@@ -75,7 +75,7 @@ def allocations_workbook(over: Engine, wanted: Wanted) -> bytes:
     """
     from dyno.exports import workbooks  # noqa: PLC0415  # a fifth of a second that calendars need not wait for
 
-    return _fitting(workbooks.written([_sheet(_bookings(over, wanted))]))
+    return _fitting(workbooks.written([_sheet(_bookings(over, wanted, MAX_ROWS))]))
 
 
 @track_performance(SERVICE)
@@ -86,7 +86,7 @@ def allocations_calendar(over: Engine, wanted: Wanted, *, lab: str) -> str:
     Raises:
         ExportTooLarge: They are more than an answer holds.
     """
-    return _fitting_text(_calendar("Dyno bookings", _bookings(over, wanted), lab))
+    return _fitting_text(_calendar("Dyno bookings", _bookings(over, wanted, MAX_EVENTS), lab))
 
 
 @track_performance(SERVICE)
@@ -102,10 +102,10 @@ def lab_workbook(over: Engine) -> bytes:
     # One snapshot: a booking's dyno and vehicle are there with it.
     with transaction(over) as connection:
         connection.exec_driver_sql("set transaction isolation level repeatable read")
-        sheets = [
-            Sheet(name, headers, _few_enough(rows, f"the sheet {name}"))
-            for (name, headers), rows in zip(LAB, store.lab_sheets(connection, MAX_ROWS + 1), strict=True)
-        ]
+        found = list(store.lab_sheets(connection, MAX_ROWS + 1))
+    if sum(map(len, found)) > MAX_ROWS:
+        raise ExportTooLarge(f"the lab has more than {MAX_ROWS} rows; {NARROWER}, at /exports/allocations.xlsx")
+    sheets = [Sheet(name, headers, rows) for (name, headers), rows in zip(LAB, found, strict=True)]
     return _fitting(workbooks.written(sheets))
 
 
@@ -204,9 +204,12 @@ def _name(calendar: OpenCalendar, found: list[Booking]) -> str:
     return "Dyno bookings"
 
 
-def _bookings(over: Engine, wanted: Wanted) -> list[Booking]:
+def _bookings(over: Engine, wanted: Wanted, most: int) -> list[Booking]:
     with autocommit(over) as connection:
-        return _few_enough(store.bookings(connection, wanted, MAX_ROWS + 1), "this")
+        found = store.bookings(connection, wanted, most + 1)
+    if len(found) > most:
+        raise ExportTooLarge(f"these are more than {most} allocations; {NARROWER}")
+    return found
 
 
 def _sheet(bookings: list[Booking]) -> Sheet:
@@ -222,12 +225,6 @@ def _calendar(name: str, bookings: list[Booking], lab: str) -> str:
     from dyno.exports import calendar_files  # noqa: PLC0415  # a tenth of a second that sheets need not wait for
 
     return calendar_files.written(name, bookings, lab)
-
-
-def _few_enough(rows: list[T], what: str) -> list[T]:
-    if len(rows) > MAX_ROWS:
-        raise ExportTooLarge(f"{what} has more than {MAX_ROWS} rows; {NARROWER}")
-    return rows
 
 
 def _fitting(content: bytes) -> bytes:
