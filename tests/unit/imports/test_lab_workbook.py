@@ -348,3 +348,21 @@ def test_a_vehicle_sheet_with_tests_but_no_days_is_not_taken_for_vehicles() -> N
 
     assert parsed.sheets[0].kind is None
     assert "say by kinds" in parsed.skipped[0].reason or "lacks" in parsed.skipped[0].reason
+
+
+@pytest.mark.parametrize("dyno", [("Test Facility", "DYNO"), ("DYNO", "Test Facility")])
+def test_the_better_of_two_headers_for_a_field_goes_before_the_other(dyno: tuple[str, str]) -> None:
+    content = of_rows(("VIN", "Test", "Start", "Days", *dyno), (VINS[0], "brake", "2027-01-04", 2, *dyno))
+
+    parsed = parse(content, filename=None)
+
+    assert isinstance(parsed.rows[0].value, Request)
+    assert (parsed.rows[0].value.dyno_name, parsed.sheets[0].ignored) == ("DYNO", ("Test Facility",))
+
+
+def test_a_start_with_no_end_is_the_one_that_is_wanted() -> None:
+    parsed = parse(of_rows(("VIN", "Test", "Start", "Days"), (VINS[0], "brake", "2027-01-04", 2)), filename=None)
+
+    assert parsed.sheets[0].columns["Start"] == "start_date"
+    assert isinstance(parsed.rows[0].value, Request)
+    assert parsed.rows[0].value.placed_from is None

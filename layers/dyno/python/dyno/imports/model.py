@@ -197,7 +197,7 @@ class Skipped:
     Attributes:
         place: The first of them.
         reason: For people.
-        code: title, empty, totals, repeated_header, merged_continuation, lone_text or unmapped; of a whole sheet,
+        code: title, empty, totals, repeated_header, lone_text or unmapped; of a whole sheet,
             not_understood, hidden, no_cells or twice_named.
         last_row: The last of them.
     """

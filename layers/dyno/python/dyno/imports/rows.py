@@ -77,7 +77,7 @@ class _Reader:
             return
         for row in self.sheet.rows:
             if row.number > self.last_row + 1 and self.under:
-                self._skip("empty", "nothing in it", self.last_row + 1, row.number - 1)
+                self._skip("empty", "nothing in it, or merged with the row above", self.last_row + 1, row.number - 1)
             self._take(row)
             self.last_row = row.number
         if self.under is None:
@@ -156,8 +156,6 @@ class _Reader:
 def _no_data(row: SheetRow, under: Understood) -> tuple[str, str] | None:
     """Why a row below headers is no data, as code and reason; None if it is."""
     there = {place: cell for place, cell in enumerate(row.cells) if cell is not None}
-    if row.own == 0:
-        return "merged_continuation", "all of it is merged with the row above"
     if _says_again(row, under):
         return "repeated_header", "the headers again"
     if not under.fields.keys() & there.keys():
