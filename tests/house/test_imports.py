@@ -51,6 +51,10 @@ PLANTED = {
         "layers/dyno/python/dyno/exports/model.py",
         "import dyno.exports.csvs",
     ),
+    "In the notices room, imports go from service to store to model": (
+        "layers/dyno/python/dyno/notices/model.py",
+        "import dyno.notices.service",
+    ),
     "The hall knows no room": ("layers/dyno/python/dyno/settings.py", "import dyno.allocation.model"),
     "The metrics room lends its tracker and nothing else": (
         "layers/dyno/python/dyno/allocation/service.py",
