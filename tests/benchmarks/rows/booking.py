@@ -16,7 +16,7 @@ from tests.benchmarks.shared import Shared
 SIZES = (Size(20, 1_000, 100), Size(200, 100_000, 5), Size(2_000, 1_000_000, 5))
 CLIENTS = (1, 8, 32)
 SEVERAL = 8
-FOR_S = 1.2
+FOR_S = 0.9
 
 
 @contextmanager
