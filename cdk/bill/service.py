@@ -23,7 +23,7 @@ Capacity units of those groups of rules that have no price besides a rule's.
 Source: AWS WAF Developer Guide, "AWS Managed Rules rule groups list".
 """
 
-RATE_UNITS = 2
+RATE_UNITS, LABEL_UNITS, PATH_UNITS = 2, 1, 2
 MOST_UNITS = 1500
 """Of a web ACL at its usual price. Source: AWS WAF price page."""
 
@@ -184,6 +184,8 @@ def _units(acl: Resource, rule: Mapping[str, Any]) -> int:
             return WEB_ACL_UNITS[name]
         case {"RateBasedStatement": {"AggregateKeyType": "IP"}} if rule.get("Action", {}).keys() == {"Block"}:
             return RATE_UNITS
+        case {"AndStatement": {"Statements": [{"OrStatement": {"Statements": labels}}, {"NotStatement": _}]}}:
+            return len(labels) * LABEL_UNITS + PATH_UNITS
     raise acl.unpriced(f"the rule {rule['Name']}")
 
 

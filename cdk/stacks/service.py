@@ -22,7 +22,7 @@ from cdk.options import Options
 from cdk.stacks.data import DataStack
 from cdk.stage import Stage
 
-DOOR_SERIES, ROI_SERIES = 6, 12
+DOOR_SERIES, ROI_SERIES, IMPORTS_SERIES = 6, 12, 3
 """CloudWatch series that a door's environment may make besides those of the catalogue's methods: overflow, cold starts
 and, of what reports on the lab, its business metrics. Together they stay within the catalogue's budget."""
 
@@ -119,7 +119,7 @@ class ServiceStack(Stack):
             Duration.seconds(28),
             1792,  # a whole processor: it reads files
             reserved_concurrency=reserved and min(reserved, MOST_IMPORTS),
-            series=DOOR_SERIES,
+            series=IMPORTS_SERIES,
             more_layers=[self._layers.sheets],
         )
 
