@@ -109,6 +109,7 @@ def _platform(options: Options, data: DataStack, service: ServiceStack) -> Platf
                 "metrics": service.metrics,
                 "roi": service.roi,
                 "imports": service.imports,
+                "exports": service.exports,
             },
             Part.INGEST: {"ingest": service.ingest},
             Part.NOTICES: {"notices": service.notices},

@@ -27,8 +27,8 @@ RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
 ALWAYS = {
     *("ApiErrorBudgetFastLong", "ApiErrorBudgetFastShort", "ApiErrorBudgetSlowLong", "ApiErrorBudgetSlowShort"),
     *("ApiLatency", "RecordsMissing", "DeadLetters", "DatabaseACUUtilization"),
-    *("AllocationsErrors", "ImportsErrors", "MetricsErrors"),
-    *("AllocationsThrottles", "ImportsThrottles", "MetricsThrottles", "RoiThrottles"),
+    *("AllocationsErrors", "ExportsErrors", "ImportsErrors", "MetricsErrors"),
+    *("AllocationsThrottles", "ExportsThrottles", "ImportsThrottles", "MetricsThrottles", "RoiThrottles"),
     *("IngestErrors", "IngestAsyncEventsDropped", "IngestDestinationDeliveryFailures"),
     *("LifecycleErrors", "RedriveErrors", "RoiErrors", "MigrateErrors", "BootstrapErrors", "NoticesErrors"),
 }

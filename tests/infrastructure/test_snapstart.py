@@ -14,11 +14,14 @@ from cdk.constructs.function import NEWEST
 from cdk.options import Strategy
 from tests.infrastructure.conftest import STRATEGIES
 from tests.infrastructure.grants import callers
-from tests.infrastructure.template import Resource, Template, Templates, only, references, resources, starting, text
+from tests.infrastructure.template import Resource, Template, Templates, references, resources, starting, text
 from tests.infrastructure.test_permissions import GATEWAY
 
-RESTORED = ("Allocations", "Metrics", "Roi", "Ingest")
-"""Those that somebody waits for; what a night or a deployment does may start as slowly as it likes."""
+RESTORED = ("Allocations", "Metrics", "Roi", "Exports", "Ingest")
+"""Those that somebody waits for; what a night, a deployment or a sheet does may start as slowly as it likes."""
+
+OTHERS = ("Imports", "NoticesCarrier")
+"""Those that are called from outside, too."""
 
 BY_ITSELF = {"AWS::Lambda::Version", "AWS::Lambda::Alias"}
 """What may name the function itself."""
@@ -90,7 +93,7 @@ FAULTS: dict[str, Callable[[Template, Any], object]] = {
     "a method": lambda t, arn: starting(t, "AWS::ApiGateway::Method", "ApiRestmeGET")["Properties"].update(
         Integration={"Uri": {"Fn::Join": ["", ["arn:…:path/functions/", arn("Allocations"), "/invocations"]]}}
     ),
-    "the subscription": lambda t, arn: only(t, "AWS::Logs::SubscriptionFilter")["Properties"].update(
+    "the subscription": lambda t, arn: starting(t, "AWS::Logs::SubscriptionFilter", "Pipeline")["Properties"].update(
         DestinationArn=arn("Ingest")
     ),
     "a schedule": lambda t, arn: starting(t, "AWS::Scheduler::Schedule", "NightlyRoi")["Properties"].update(
@@ -124,7 +127,7 @@ def test_the_callers_are_the_same(restored: Templates) -> None:
     found = {(text(caller.principal), caller.source) for caller in callers(restored.service)}
 
     assert found == {("apigateway.amazonaws.com", GATEWAY), ("logs.amazonaws.com", "<CallLog.Arn>")}
-    assert len(callers(restored.service)) == len(RESTORED)
+    assert len(callers(restored.service)) == len(RESTORED + OTHERS)
 
 
 def test_a_batch_or_a_night_that_fails_is_handled_as_without(restored: Templates, aws: Templates) -> None:
@@ -151,7 +154,7 @@ def test_nothing_else_changes(restored: Templates, aws: Templates) -> None:
 def test_another_layer_is_another_version(
     restored: Templates, deployment: Callable[..., Templates], tmp_path: Path
 ) -> None:
-    for name in ("dependencies", "dyno"):
+    for name in ("dependencies", "dyno", "sheets"):
         (tmp_path / name / "python").mkdir(parents=True)
         (tmp_path / name / "python" / "stand_in.py").write_text(f'"""{name}, and what has changed."""\n')
 
@@ -170,7 +173,7 @@ def cost(templates: Templates, of: str, strategy: str = "cloudwatch") -> Decimal
 
 def test_a_snapshot_is_on_the_bill(restored: Templates, aws: Templates) -> None:
     """One of each door with 1 GB, and of ingest with half of that, at $3.95 a GB and month."""
-    assert cost(restored, "process kept") == 3 * Decimal("3.95") + Decimal("1.98")
+    assert cost(restored, "process kept") == 4 * Decimal("3.95") + Decimal("1.98")
     assert cost(restored, "processes restored") > 0
     assert cost(aws, "process kept") == cost(aws, "processes restored") == 0
     assert cost(restored, "requests looked at") == cost(aws, "requests looked at") > 0
@@ -188,5 +191,6 @@ def test_whose_it_is_is_told_by_what_is_waited_for(deployment: Callable[..., Tem
         "Allocations": Group.APPLICATION,
         "Metrics": Group.APPLICATION,
         "Roi": Group.APPLICATION,
+        "Exports": Group.APPLICATION,
         "Ingest": Group.MONITORING,
     }

@@ -12,6 +12,9 @@ import pg8000.dbapi
 from pg8000.converters import make_params
 from pg8000.core import NULL_BYTE, SYNC_MSG, Context, _flush, _write
 
+BEFORE_ANY_QUERY = "set transaction"
+"""How a statement begins that says what a transaction is: it can only be the first."""
+
 
 @lru_cache(256)
 def numbered(statement: str) -> str:
@@ -92,17 +95,14 @@ class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc]  # pg8000 is not typed
 
     def execute(self, operation: str, args: Sequence[Any] = (), stream: object = None) -> None:
         """Run a statement, the first of a transaction within a new one unless the connection is in autocommit."""
-        asks_first = self._c is not None and self._c.asks_first is not None and stream is None
-        if asks_first and not args:
-            self._context = self._c.execute_unnamed(operation)
-            self._row_iter = None if self._context.rows is None else iter(self._context.rows)
-            return
-        if not args or stream is not None or self._input_oids or self._c is None or self._c.is_closed:
+        ours = self._c
+        is_pg8000s = ours is None or ours.is_closed or stream is not None or self._input_oids
+        if is_pg8000s or not (args or ours.asks_first) or operation.startswith(BEFORE_ANY_QUERY):
             super().execute(operation, args, stream)
             return
-        if not self._c.autocommit and not self._c.in_transaction:
-            self._c.execute_simple("begin transaction")
-        self._context = self._c.execute_unnamed(numbered(operation), args)
+        if not ours.autocommit and not ours.in_transaction:
+            ours.execute_simple("begin transaction")
+        self._context = ours.execute_unnamed(numbered(operation) if args else operation, args)
         self._row_iter = None if self._context.rows is None else iter(self._context.rows)
 
 
