@@ -6,6 +6,7 @@ import re
 import pytest
 
 from cdk.monitoring import queries
+from cdk.stacks.service import DOOR_SERIES, ROI_SERIES
 from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.observation import Observation
@@ -242,6 +243,37 @@ def test_the_functions_that_measure_calls_share_the_series_budget(aws: Templates
 
     assert len(budgets) >= 2
     assert sum(budgets) + named() <= catalogue.SERIES_BUDGET
+
+
+def left_out(budget: int, *, reports: bool) -> set[str]:
+    """Metrics that a function has no room for: of a call that overflows, of its cold start, and of the lab."""
+    lines = Lines("cloudwatch", NAMESPACE, "", budget)
+    wanted = {metric.name for metric in catalogue.shared("cloudwatch")}
+    wanted |= {metric.name for metric in catalogue.FUNCTION_METRICS}
+    written = [
+        lines.line(Finished("e", "c", None, "ExportService", "lab_workbook", "success", 1.0, 10**18)),
+        lines.cold_start("door") or "{}",
+    ]
+    if reports:
+        wanted |= BUSINESS
+        gauges = [
+            Observation("e", "c", None, m.name, "gauge", m.unit, 1.0, {}, 10**18) for m in catalogue.BUSINESS_METRICS
+        ]
+        written += map(lines.observations.line, gauges)
+    return wanted - {point.name for line in written for point in points(line)}
+
+
+def test_each_share_has_room_for_what_its_function_makes(aws: Templates) -> None:
+    *doors, reporting = sorted(series_budgets(aws.service))
+
+    assert doors == [DOOR_SERIES] * len(doors)
+    assert reporting == ROI_SERIES
+    assert left_out(DOOR_SERIES, reports=False) == left_out(ROI_SERIES, reports=True) == set()
+
+
+def test_a_share_that_is_one_too_few_would_be_found() -> None:
+    assert left_out(DOOR_SERIES - 1, reports=False) == {"ColdStart"}
+    assert left_out(ROI_SERIES - 1, reports=True) != set()
 
 
 def test_another_function_that_takes_its_full_share_would_be_found(aws: Templates) -> None:

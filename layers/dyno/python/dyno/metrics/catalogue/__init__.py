@@ -210,7 +210,7 @@ the values of its dimensions."""
 
 SERIES_BUDGET_PER_FUNCTION = 14
 """What one environment of a function may besides those of METHODS, where METRICS_SERIES_BUDGET says nothing: half of
-what they leave, as two of the deployment's functions measure calls. A third takes settings that share it out."""
+what they leave. The deployment's own functions have settings that share it out."""
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     ALLOCATION_SERVICE: (
