@@ -13,6 +13,7 @@ from cdk.local import postgres
 from dyno.settings import Settings
 from functions.allocations import handler as allocations
 from functions.exports import handler as exports
+from functions.imports import handler as imports
 from functions.metrics import handler as metrics
 from functions.roi import handler as roi
 from tests.faults.answers import Told, by_the_door
@@ -39,6 +40,7 @@ BODY = {"vin": VIN, "test_type": "brake", "start_date": MONDAY.isoformat(), "day
 Visitor: TypeAlias = pg8000.native.Connection
 Book = Callable[..., Told]
 Ask = Callable[[ModuleType], Told]
+Bring = Callable[[], Told]
 
 DOORS = {
     allocations: "/vehicles",
@@ -99,6 +101,16 @@ def book(call: Call) -> Book:  # noqa: F811
 def ask(call: Call) -> Ask:  # noqa: F811
     """Asks a door something that takes the database."""
     return lambda door: by_the_door(lambda: call(door, "GET", DOORS[door], caller=Caller.ADMIN))
+
+
+@pytest.fixture
+def bring(call: Call) -> Bring:  # noqa: F811
+    """Hands in a sheet of one vehicle."""
+    sheet = b"VIN,Weight lbs,Drive\n9ZZ0TEST0VD000009,5000,AWD\n"
+    headers = {"Content-Type": "text/csv"}
+    return lambda: by_the_door(
+        lambda: call(imports, "POST", "/imports", body=sheet, headers=headers, caller=Caller.ADMIN)
+    )
 
 
 def logged(*event_ids: str) -> list[dict[str, Any]]:

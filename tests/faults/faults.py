@@ -53,7 +53,7 @@ RESOURCES = ("migrate", "bootstrap")
 FAULTS = (
     Fault(
         "PostgreSQL is stopped, or starts",
-        (*API, "metrics_ingest", "lifecycle", "migrate"),
+        (*API, "imports", "metrics_ingest", "lifecycle", "migrate"),
         Answer.LATER,
         "requests-fail",
         (

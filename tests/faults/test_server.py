@@ -14,7 +14,7 @@ from dyno.settings import Settings
 from functions.allocations import handler as allocations
 from functions.metrics import handler as metrics
 from tests.faults.answers import amiss
-from tests.faults.conftest import DOORS, Ask, Book, Visitor, delivered, logged
+from tests.faults.conftest import DOORS, Ask, Book, Bring, Visitor, delivered, logged
 from tests.faults.server import FAST, IMMEDIATE, Stoppable
 from tests.faults.wire import Wire
 from tests.functions.conftest import Feed
@@ -34,18 +34,19 @@ class TestStopped:
 
     @pytest.mark.parametrize("how", [FAST, IMMEDIATE], ids=["fast", "immediate"])
     def test_everybody_is_told_to_come_back_and_served_when_it_is_there_again(
-        self, stoppable: Stoppable, furnished: Lab, ask: Ask, book: Book, feed: Feed, how: signal.Signals
+        self, stoppable: Stoppable, furnished: Lab, ask: Ask, book: Book, bring: Bring, feed: Feed, how: signal.Signals
     ) -> None:
         assert book(key="before").status == 201
         stoppable.stop(how)
 
-        told = [*(ask(door) for door in DOORS), book(key="meanwhile", backup=True)]
+        told = [*(ask(door) for door in DOORS), book(key="meanwhile", backup=True), bring()]
         tries = delivered(feed, logged("a-1"), tries=1)
         furnished.owner.dispose()
         stoppable.start()
 
-        assert [amiss(each) for each in told] == [[]] * 5
+        assert [amiss(each) for each in told] == [[]] * 6
         assert [ask(door).status for door in DOORS] == [200] * 4
+        assert bring().status == 200
         assert book(key="before").answer.headers["Idempotency-Replayed"] == "true"
         assert book(key="meanwhile", backup=True).status == 201
         assert (tries, delivered(feed, logged("a-1"))) == (0, 1)

@@ -97,7 +97,7 @@ def test_the_layers_ship_what_the_tests_ran_with() -> None:
     assert (locks[0].items() | locks[1].items()) - locks[2].items() == set()
     assert locks[0].keys() & locks[1].keys() == set()
     assert len(locks[0]) > 10
-    assert locks[1].keys() == {"defusedxml", "et-xmlfile", "openpyxl"}
+    assert locks[1].keys() == {"defusedxml", "et-xmlfile", "icalendar", "openpyxl"}
 
 
 def test_every_event_is_somebodys() -> None:

@@ -60,10 +60,14 @@ NOTHING_NEW = base64.b64encode(gzip.compress(b'{"messageType": "CONTROL_MESSAGE"
 BUDGETS = {
     "allocations": Budget(395, 395, get("/dynos"), "dyno_allocations"),
     "bootstrap": Budget(65, 65, None),
+    "exports": Budget(380, 380, get("/exports/allocations.csv"), "dyno_exports"),
+    "imports": Budget(395, 395, None, "dyno_imports"),
     "lifecycle": Budget(305, 305, {}, "dyno_lifecycle"),
     "metrics": Budget(385, 385, get("/metrics/performance"), "dyno_metrics"),
     "metrics_ingest": Budget(300, 300, {"awslogs": {"data": NOTHING_NEW}}, "dyno_ingest"),
     "migrate": Budget(290, 290, {}, "dyno_owner", needs=frozenset({"alembic", "mako"})),
+    "notices": Budget(280, 280, None, needs=BOTO3),
+    "outbox": Budget(275, 275, None, "dyno_notices"),
     "redrive": Budget(300, 300, None, needs=BOTO3),
     "roi": Budget(385, 385, get("/metrics/business"), "dyno_roi"),
 }

@@ -48,7 +48,7 @@ def synthesized(tree: Path, layers: Path, outdir: Path) -> Stacks:
 def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stand-ins for the built layers."""
     folder = tmp_path_factory.mktemp("layers")
-    for name in ("dependencies", "dyno"):
+    for name in ("dependencies", "dyno", "sheets"):
         (folder / name / "python").mkdir(parents=True)
         (folder / name / "python" / "stand_in.py").write_text(f'"""In place of {name}."""\n')
     return folder

@@ -127,15 +127,7 @@ def test_the_roles_are_made_through_the_data_api_once_it_has_woken() -> None:
 
         stub.assert_no_pending_responses()
     assert slept.call_count == len(bootstrap.WAKING)
-    assert made == [
-        "dyno_owner",
-        "dyno_allocations",
-        "dyno_metrics",
-        "dyno_ingest",
-        "dyno_lifecycle",
-        "dyno_roi",
-        "dyno_exports",
-    ]
+    assert made == [role.name for role in bootstrap.ROLES]
     assert "grant rds_iam to dyno_ingest" in list(bootstrap.statements("dyno", iam=True))
 
 

@@ -3,7 +3,7 @@
 
 -- What is told stands in history, and in no second place that an erasure would have to find.
 create table notices (
-  history_id bigint primary key references history,
+  history_id bigint primary key references history on delete cascade,
   kind text not null check (kind in ('moved', 'displaced', 'cancelled', 'lapsed')),
   correlation_id text,                                          -- of the request that did it, if one did
   claimed_until timestamptz,                                    -- somebody is sending it; if they die, somebody else does from then on
