@@ -135,6 +135,22 @@ def test_whether_the_caller_is_admitted_is_asked_on_the_way(counted: tuple[Engin
     assert lab.rows("select id from occupancies") == [(booked.allocation_id,)]
 
 
+def test_what_is_asked_on_the_way_is_asked_within_the_transaction_and_behind_what_it_is_to_be(
+    counted: tuple[Engine, Relay],
+) -> None:
+    over, _ = counted
+
+    with serving(Request("trip", sub="ann")):
+        with trial(over) as connection:
+            connection.exec_driver_sql("select pg_advisory_xact_lock(1)")
+            held = connection.exec_driver_sql("select count(*) from pg_locks where locktype = 'advisory'").scalar()
+        with trial(over) as connection:
+            connection.exec_driver_sql("set transaction isolation level repeatable read")
+            level = connection.exec_driver_sql("show transaction_isolation").scalar()
+
+    assert (held, level) == (1, "repeatable read")
+
+
 def test_a_transaction_adds_its_begin_and_its_end(counted: tuple[Engine, Relay]) -> None:
     over, relay = counted
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 from openpyxl.utils.datetime import to_excel as untyped
 
+from dyno.exports import csvs
+from dyno.exports.model import Sheet as Table
 from dyno.imports import values
-from dyno.imports.model import DateOrder, Request
+from dyno.imports.model import DateOrder, Request, Vehicle
 from dyno.imports.reading import Cell, Unreckoned
 from dyno.imports.rows import parse
 from dyno.imports.values import FIRST_DAY, LAST_DAY, Refused
@@ -179,3 +181,27 @@ def test_a_character_that_cannot_be_seen_or_stored_is_refused(said: str) -> None
 
     assert refused.value.code == "control_character"
     assert str(refused.value).encode()
+
+
+def programs(content: str) -> list[tuple[str | None, list[str]]]:
+    """Of each vehicle in a CSV file its program, if it can be read, and what is wrong with it."""
+    rows = parse(content.encode(), filename=None).rows
+    return [
+        (row.value.program if isinstance(row.value, Vehicle) else None, [each.code for each in row.problems])
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("said", ["=1+1", "-5", "+x", "@a", "'=1", "=;=b", "a;=b", "＝1", "'plain", "it's"])
+def test_a_text_that_an_export_kept_from_being_reckoned_is_itself_again(said: str) -> None:
+    headers = ("VIN", "Weight lbs", "Drive", "Program")
+
+    content = csvs.written(Table("vehicles", headers, [(VINS[0], 5000, "AWD", said)]))
+
+    assert programs(content) == [(said, [])]
+
+
+def test_a_cell_that_begins_like_a_formula_is_still_refused() -> None:
+    content = f"VIN,Weight lbs,Drive,Program\n{VINS[0]},5000,AWD,=1+1\n{VINS[1]},5000,AWD, =1+1\n"
+
+    assert programs(content) == [(None, ["formula_without_value"])] * 2

@@ -128,8 +128,10 @@ def test_everything_that_is_wrong_with_a_row_is_said_at_once(lab: Parsed) -> Non
 
 
 def test_rules_dynos_and_maintenance_are_read_too(lab: Parsed) -> None:
-    assert row(lab, "Dyno rules", 2).value == Rule("mileage", "AWD", ">10K", ("Cell 1", "Cell 2"))
-    assert row(lab, "Dyno rules", 3).value == Rule("brake", "2WD", "any", ("Cell 3",))
+    assert row(lab, "Dyno rules", 2).value == Rule(
+        "mileage", "AWD", ">10K", ("Cell 1", "Cell 2"), "Cell 1, Cell 2; cell 1"
+    )
+    assert row(lab, "Dyno rules", 3).value == Rule("brake", "2WD", "any", ("Cell 3",), "Cell 3")
     assert row(lab, "Dynos", 2).value == Dyno("Cell 1", facility="Main", enabled=True)
     assert row(lab, "Down time", 2).value == Maintenance("Cell 4", date(2027, 2, 1), date(2027, 2, 5), "calibration")
     assert "end_date is before" in row(lab, "Down time", 3).problems[0].detail

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from dyno.imports import registry, store
-from dyno.imports.identity import days, identity, is_over, shift_days, work
+from dyno.imports.identity import days, identity, is_held, is_over, is_under_way, shift_days, work
 from dyno.imports.model import Kind, Maintenance, Request, Row, Vehicle
 from dyno.imports.registry import Dynos
 from dyno.imports.report import ImportedRow, Outcome, Plan, Planning, Remark, said
@@ -49,14 +49,17 @@ def tests(
     Book every test that is not booked yet: by due date, then priority, then what fewest dynos can run.
 
     Args:
-        keep_placements: Whether those that the sheet has a place for come first, to be booked there if they can be.
+        keep_placements: Whether those that the sheet has a place for come first, to be booked there if they can be,
+            as whose they are there; what is booked so already stays, and what is over is passed over.
     """
     wanted = [Test(row, row.value, identity(row.value)) for row in readable(rows, Kind.REQUESTS)
               if isinstance(row.value, Request)]  # fmt: skip
     if not wanted:
         return [], None
     before = store.known_requests(work_.connection, [test.identity for test in wanted])
-    made, open_ = _sorted_out(wanted, before)
+    if keep_placements:
+        before |= _as_placed(work_, wanted)
+    made, open_ = _sorted_out(work_, wanted, before, keep_placements=keep_placements)
     made += _book(work_, open_, before, known, keep_placements=keep_placements)
     return made, _planning(work_, wanted, made)
 
@@ -90,7 +93,20 @@ def _window(
     raise contended()
 
 
-def _sorted_out(wanted: Iterable[Test], before: Mapping[bytes, Known]) -> tuple[list[ImportedRow], list[Test]]:
+def _as_placed(work_: Work, wanted: Iterable[Test]) -> dict[bytes, Known]:
+    """Tests that are booked where the sheet has them, whoever booked them."""
+    there = store.known_places(work_.connection, {test.request.vin for test in wanted if test.request.vin})
+    found = {test.identity: there.get(_booking(test.request)) for test in wanted}
+    return {identity_: booking for identity_, booking in found.items() if booking}
+
+
+def _booking(asked: Request) -> store.Place:
+    return asked.vin, asked.test_type, asked.dyno_name, asked.placed_from, asked.placed_to
+
+
+def _sorted_out(
+    work_: Work, wanted: Iterable[Test], before: Mapping[bytes, Known], *, keep_placements: bool
+) -> tuple[list[ImportedRow], list[Test]]:
     """Rows of which it is known what becomes of them, and the tests that are to be booked."""
     made, open_ = [], []
     first: dict[bytes, Row] = {}
@@ -104,11 +120,22 @@ def _sorted_out(wanted: Iterable[Test], before: Mapping[bytes, Known]) -> tuple[
             made.append(became(test.row, Outcome.SKIPPED, test.name, [told]))
         elif done and done["allocation_id"] is not None:
             made.append(_unchanged(test, done))
+        elif keep_placements and (past := _past(test.request, work_.terms.today)):
+            made.append(became(test.row, Outcome.SKIPPED, test.name, [past]))
         elif why := _impossible(test.request):
             made.append(refused(test.row, test.name, *why))
         else:
             open_.append(test)
     return made, open_
+
+
+def _past(request: Request, today: date) -> Remark | None:
+    """Why a placement is nothing to be kept; None if it is."""
+    if is_held(request):
+        return Remark(code="held", detail="a hold is for minutes, and is not carried over")
+    if request.placed_to and request.placed_to < today:
+        return Remark(code="over", detail=f"its days are over; today in the lab is {today}")
+    return None
 
 
 def _unchanged(test: Test, done: Known) -> ImportedRow:
@@ -135,16 +162,16 @@ def _book(
         if test.request.vin not in vehicles and (new := _vehicle(test.request)):
             vehicles[new.vin] = registry.missing_vehicle(work_, new)
     in_order = sorted(open_, key=lambda test: _urgency(test, _capable(vehicles, known)))
-    placed = [test for test in in_order if keep_placements and _place(test.request, known)]
-    stayed = set()
-    for test in placed:
-        kept = _tried(work_, test, _place(test.request, known) or {}, known=True)
-        if kept.outcome is Outcome.BOOKED:
-            stayed.add(test.row.place)
-            yield kept
+    left, today = [], work_.terms.today
     for test in in_order:
-        if test.row.place not in stayed:
-            yield _tried(work_, test, _anywhere(test.request), known=test.identity in before)
+        kept = _kept(work_, test, place) if keep_placements and (place := _place(test.request, known, today)) else None
+        if kept:
+            yield kept
+        else:
+            left.append(test)
+    for test in left:
+        made = _tried(work_, test, _anywhere(test.request), known=test.identity in before)
+        yield _moved(test, made) if keep_placements and test.request.placed_from else made
 
 
 def _vehicle(request: Request) -> Vehicle | None:
@@ -185,13 +212,40 @@ def _anywhere(request: Request) -> dict[str, Any]:
     return {"dyno_id": None, "start_date": request.start_date, "days": days(request), "max_shift": shift_days(request)}
 
 
-def _place(request: Request, known: Dynos) -> dict[str, Any] | None:
+def _place(request: Request, known: Dynos, today: date) -> dict[str, Any] | None:
     """Where the sheet had it; None if that is no dyno of the lab's, or no days."""
     if request.dyno_name not in known or request.placed_from is None or request.placed_to is None:
         return None
     length = (request.placed_to - request.placed_from).days + 1
     dyno_id = known[request.dyno_name]["id"]
-    return {"dyno_id": dyno_id, "start_date": request.placed_from, "days": length, "max_shift": 0}
+    begun = is_under_way(request) and request.placed_from <= today
+    status = "in_progress" if begun else "scheduled"
+    return {"dyno_id": dyno_id, "start_date": request.placed_from, "days": length, "status": status}
+
+
+def _kept(work_: Work, test: Test, place: Mapping[str, Any]) -> ImportedRow | None:
+    """Book a test where the sheet has it, begun or not, as whose it is there; None if that cannot be."""
+    asked = test.request
+    wanted = {"vin": asked.vin, "test_type": asked.test_type, "work": work(asked), "asked_by": asked.requested_by}
+    said = store.carry_over(work_.connection, work_.actor, {**wanted, **place}, work_.terms)
+    if said["outcome"] == "contended":
+        raise contended()
+    return _booked(work_, test, said) if said["outcome"] == "booked" else None
+
+
+def _moved(test: Test, made: ImportedRow) -> ImportedRow:
+    """With a word on where it was, if it is booked elsewhere."""
+    if made.outcome is not Outcome.BOOKED:
+        return made
+    had = f"{test.request.dyno_name or 'no dyno'} from {test.request.placed_from}"
+    told = Remark(code="not_kept", detail=f"the sheet had it on {had}, which could not be")
+    return made.model_copy(update={"remarks": [*made.remarks, told]})
+
+
+def _booked(work_: Work, test: Test, said: Said) -> ImportedRow:
+    store.remember(work_.connection, test.identity, said["allocation"]["allocation_id"])
+    shown = {name: said["allocation"][name] for name in SHOWN}
+    return became(test.row, Outcome.BOOKED, test.name, **shown)
 
 
 def _tried(work_: Work, test: Test, place: Mapping[str, Any], *, known: bool) -> ImportedRow:
@@ -199,7 +253,7 @@ def _tried(work_: Work, test: Test, place: Mapping[str, Any], *, known: bool) ->
     Book a test, or say why not.
 
     Args:
-        known: Whether a refusal is not to be counted: it was before, or the test is tried elsewhere, too.
+        known: Whether a refusal is not to be counted, as it was before.
     """
     if place["days"] > work_.terms.max_days:
         return refused(test.row, test.name, "bad_window", f"a booking takes 1 to {work_.terms.max_days} days")
@@ -211,9 +265,7 @@ def _tried(work_: Work, test: Test, place: Mapping[str, Any], *, known: bool) ->
         raise contended()
     if said["outcome"] == "booked":
         attempt.commit()
-        store.remember(work_.connection, test.identity, said["allocation"]["allocation_id"])
-        shown = {name: said["allocation"][name] for name in SHOWN}
-        return became(test.row, Outcome.BOOKED, test.name, **shown)
+        return _booked(work_, test, said)
     if known:
         attempt.rollback()
     else:

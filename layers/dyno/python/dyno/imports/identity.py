@@ -12,7 +12,7 @@ SHIFT_DAYS = 7
 """How many days later than wanted a test may begin, if nobody says by when it is to be done."""
 
 OVER = frozenset(
-    {"cancelled", "canceled", "closed", "complete", "completed", "done", "finished", "rejected", "withdrawn"}
+    {"cancelled", "canceled", "closed", "complete", "completed", "done", "finished", "lapsed", "rejected", "withdrawn"}
 )
 """What a sheet calls a test that nobody waits for."""
 
@@ -54,4 +54,18 @@ def identity(request: Request) -> bytes:
 
 def is_over(request: Request) -> bool:
     """Whether the sheet says that nobody waits for it any more."""
-    return (request.status or "").strip().lower() in OVER
+    return _status(request) in OVER
+
+
+def is_held(request: Request) -> bool:
+    """Whether the sheet says that its days are only held."""
+    return _status(request) == "held"
+
+
+def is_under_way(request: Request) -> bool:
+    """Whether the sheet says that it has begun."""
+    return _status(request) == "in_progress"
+
+
+def _status(request: Request) -> str:
+    return "_".join((request.status or "").lower().split())

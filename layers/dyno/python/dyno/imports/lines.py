@@ -194,7 +194,8 @@ def _rule(line: Line) -> Rule | None:
         return None
     if not named.dynos:
         line.refuse("dynos", "missing", "no dyno is named; write their names with commas between them")
-    return Rule(**found.model_dump(), dynos=named.dynos)
+    whole = line.cells["dynos"]
+    return Rule(**found.model_dump(), dynos=named.dynos, named=values.one_spaced(str(whole)))
 
 
 def _maintenance(line: Line) -> Maintenance | None:

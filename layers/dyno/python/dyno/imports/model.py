@@ -106,12 +106,19 @@ class Dyno:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line of the lab's rule sheet and the dynos that may run it, as they are named there, each once."""
+    """
+    A line of the lab's rule sheet and the dynos that may run it.
+
+    Attributes:
+        dynos: As they are named there, each once.
+        named: The names as they stand; where one dyno is called so, commas and all, it is that dyno.
+    """
 
     test_type: str
     drive_type: DriveTypeOrAny
     weight_class: WeightClassOrAny
     dynos: tuple[str, ...]
+    named: str
 
 
 @dataclass(frozen=True, slots=True)

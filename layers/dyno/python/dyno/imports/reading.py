@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol, cast
 
 from dyno.errors import InvalidRequest, UnreadableFile
+from dyno.formulas import as_written
 from dyno.imports import limits
 from dyno.imports.archive import SAVE_AS_XLSX, Outline, looked_through
 
@@ -235,8 +236,10 @@ def _of_csv(text: str, known: Callable[[str], bool]) -> Iterator[SheetRow]:
 
 
 def _of_text(cell: str) -> Cell:
-    cell = cell.strip()
-    return (Unreckoned.FORMULA if cell.startswith("=") else cell) if cell else None
+    """A text, without the apostrophe by which an export keeps spreadsheets from reckoning; without it, a formula."""
+    if cell.strip().startswith("="):
+        return Unreckoned.FORMULA
+    return as_written(cell).strip() or None
 
 
 def _refuse_too_much(number: int, rows: int, cells: int, columns: int) -> None:

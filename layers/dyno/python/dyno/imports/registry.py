@@ -51,7 +51,7 @@ def rules(work: Work, rows: Iterable[Row], known: Dynos) -> Iterator[ImportedRow
     added: dict[str, Lines] = {}
     for row in wanted:
         if isinstance(rule := row.value, Rule) and not _strangers(rule, known):
-            for name in rule.dynos:
+            for name in _dynos(rule, known):
                 if _line(rule) not in known[name]["lines"]:
                     added.setdefault(name, set()).add(_line(rule))
     refusals = {name: why for name, lines in added.items() if (why := _add(work, known[name], lines))}
@@ -100,9 +100,10 @@ def _rule(
     name = ", ".join(_line(rule))
     if strangers := _strangers(rule, known):
         return refused(row, name, "dyno_not_found", f"no dyno is called {' or '.join(map(repr, strangers))}")
-    if failed := [refusals[dyno] for dyno in rule.dynos if dyno in refusals]:
+    able = _dynos(rule, known)
+    if failed := [refusals[dyno] for dyno in able if dyno in refusals]:
         return refused(row, name, *failed[0])
-    gained = [dyno for dyno in rule.dynos if _line(rule) in added.get(dyno, ())]
+    gained = [dyno for dyno in able if _line(rule) in added.get(dyno, ())]
     if not gained:
         return became(row, Outcome.UNCHANGED, name)
     return became(row, Outcome.CREATED, name, [Remark(code="added", detail=f"to {', '.join(gained)}")])
@@ -136,7 +137,12 @@ def _change(work: Work, was: dict[str, Any], changes: Known) -> tuple[str, str] 
 
 
 def _strangers(rule: Rule, known: Mapping[str, object]) -> list[str]:
-    return [name for name in rule.dynos if name not in known]
+    return [name for name in _dynos(rule, known) if name not in known]
+
+
+def _dynos(rule: Rule, known: Mapping[str, object]) -> tuple[str, ...]:
+    """Which dynos a rule names; one that has commas in its name is not several."""
+    return (rule.named,) if rule.named in known else rule.dynos
 
 
 def _line(of: Capability | Rule) -> tuple[str, str, str]:

@@ -15,6 +15,8 @@ Said = Mapping[str, Any]
 """What a function of the database says: its outcome, and of what."""
 Known = Mapping[str, Any]
 """A row that is there, by the names of its columns."""
+Place = tuple[str | None, str, str | None, date | None, date | None]
+"""The vin and the test of a booking, the name of its dyno, and its first and last day."""
 
 _OURS = "'POST /imports', null, ''"
 """Route, Idempotency-Key and digest: an import that comes again is known by what is in it."""
@@ -33,6 +35,10 @@ _CLOSE = text(
 _BOOK = text(
     f"select book(:actor, {_OURS}, :dyno_id, null, :vin, :test_type, :start_date, :days, :max_shift, null, :work,"
     " false, :time_zone, :horizon_days, :max_days)::text"
+).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
+_CARRY_OVER = text(
+    "select carry_over(:actor, :asked_by, :dyno_id, :vin, :test_type, :start_date, :days, :status, :work, :time_zone,"
+    " :horizon_days, :max_days)"
 ).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
 MOST_LAPSES = 64
 """How often a booking goes on looking behind holds that ran out."""
@@ -84,6 +90,29 @@ def known_requests(connection: Connection, identities: Collection[bytes]) -> dic
     return {bytes(row.identity): row._asdict() for row in connection.execute(query)}
 
 
+def known_places(connection: Connection, vins: Collection[str]) -> dict[Place, Known]:
+    """Bookings of vehicles that take days, by where they are."""
+    of_dyno = occupancies.join(dynos, dynos.c.id == occupancies.c.dyno_id)
+    query = (
+        select(
+            vehicles.c.vin,
+            occupancies.c.test_type,
+            dynos.c.name.label("dyno_name"),
+            occupancies.c.start_date,
+            occupancies.c.end_date,
+            occupancies.c.shift_days,
+            occupancies.c.status,
+            occupancies.c.id.label("allocation_id"),
+        )
+        .select_from(of_dyno.join(vehicles, vehicles.c.id == occupancies.c.vehicle_id))
+        .where(vehicles.c.vin == func.any(literal(sorted(vins), ARRAY(Text))), occupancies.c.occupies)
+    )
+    return {
+        (row.vin, row.test_type, row.dyno_name, row.start_date, row.end_date): row._asdict()
+        for row in connection.execute(query)
+    }
+
+
 def create_vehicle(connection: Connection, actor: str, wanted: Known) -> Said:
     """Make a vehicle, or say why not."""
     return _said(connection, _CREATE_VEHICLE, actor=actor, wanted=wanted)
@@ -127,6 +156,21 @@ def book(connection: Connection, actor: str, wanted: Known, terms: Terms) -> Sai
     limits = {"time_zone": terms.time_zone, "horizon_days": terms.horizon_days, "max_days": terms.max_days}
     for _ in range(MOST_LAPSES):
         found: Said = json.loads(connection.execute(_BOOK, {"actor": actor, **wanted, **limits}).scalar_one())
+        if found["outcome"] != "lapsed":
+            return found
+    return {"outcome": "contended"}
+
+
+def carry_over(connection: Connection, actor: str, wanted: Known, terms: Terms) -> Said:
+    """
+    Book a vehicle where a sheet has it, begun or not, or say why not.
+
+    Args:
+        wanted: vin, test_type, start_date, days, work, dyno_id, status, and asked_by, whose it is if they are enrolled.
+    """
+    limits = {"time_zone": terms.time_zone, "horizon_days": terms.horizon_days, "max_days": terms.max_days}
+    for _ in range(MOST_LAPSES):
+        found = _said(connection, _CARRY_OVER, actor=actor, **wanted, **limits)
         if found["outcome"] != "lapsed":
             return found
     return {"outcome": "contended"}
