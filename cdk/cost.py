@@ -15,6 +15,7 @@ from cdk.bill.inventory import Templates, UnpricedError
 from cdk.bill.notice import templates
 from cdk.bill.report import chart, document, tables
 from cdk.bill.traffic import Traffic
+from cdk.layers import LAYERS
 from cdk.options import Strategy, WrongOptionError
 
 REQUESTS = (10_000, 100_000, 1_000_000, 100_000_000)
@@ -56,7 +57,7 @@ def compare(context: Context) -> Iterator[Bill]:
 def synthesized(context: Context) -> Templates:
     """A deployment's templates, with empty layers: they cost nothing, and building them takes the network."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("dependencies", "dyno"):
+        for name in LAYERS:
             layer = Path(folder) / name / "python"
             layer.mkdir(parents=True)
             (layer / "empty.py").touch()

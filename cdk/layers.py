@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from cdk.local import toolkit
@@ -51,9 +51,13 @@ class BuiltLayers:
     sheets: LayerSource
 
 
+LAYERS = tuple(field.name for field in fields(BuiltLayers))
+"""Their names, which are those of their folders."""
+
+
 def given(folder: str) -> BuiltLayers:
     """Layers built elsewhere, in `folder`/dependencies, `folder`/dyno and `folder`/sheets."""
-    return BuiltLayers(*(LayerSource(Path(folder) / name) for name in ("dependencies", "dyno", "sheets")))
+    return BuiltLayers(*(LayerSource(Path(folder) / name) for name in LAYERS))
 
 
 def build(*, release: bool = False) -> BuiltLayers:

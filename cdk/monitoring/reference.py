@@ -23,6 +23,7 @@ PAGE = ROOT / "docs" / "metrics.md"
 
 FUNCTIONS: Functions = {
     Part.DOORS: ("allocations", "exports", "imports", "metrics", "roi"),
+    Part.UNLIMITED: ("allocations", "metrics", "roi"),
     Part.INGEST: ("ingest",),
     Part.NOTICES: ("notices",),
     Part.NIGHTLY: ("lifecycle", "redrive", "roi"),
@@ -33,6 +34,7 @@ FUNCTIONS: Functions = {
 PARTS = {
     Part.API: "the API",
     Part.DOORS: "each function of the API",
+    Part.UNLIMITED: "each function of the API but those of sheets",
     Part.INGEST: "`metrics_ingest`",
     Part.NOTICES: "`notices`",
     Part.NIGHTLY: "each function of the night",

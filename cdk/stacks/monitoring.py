@@ -111,6 +111,11 @@ def _platform(options: Options, data: DataStack, service: ServiceStack) -> Platf
                 "imports": service.imports,
                 "exports": service.exports,
             },
+            Part.UNLIMITED: {
+                "allocations": service.allocations,
+                "metrics": service.metrics,
+                "roi": service.roi,
+            },
             Part.INGEST: {"ingest": service.ingest},
             Part.NOTICES: {"notices": service.notices},
             Part.NIGHTLY: {"lifecycle": service.lifecycle, "redrive": service.redrive, "roi": service.roi},

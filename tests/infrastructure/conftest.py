@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cdk.app import synthesize
+from cdk.layers import LAYERS
 from tests.infrastructure.template import Templates
 
 STRATEGIES = ("cloudwatch", "prometheus", "hybrid")
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stand-ins for the built layers, so that no test needs the network."""
     folder = tmp_path_factory.mktemp("layers")
-    for name in ("dependencies", "dyno", "sheets"):
+    for name in LAYERS:
         (folder / name / "python").mkdir(parents=True)
         (folder / name / "python" / "stand_in.py").write_text(f'"""In place of {name}."""\n')
     return folder

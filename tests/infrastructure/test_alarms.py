@@ -28,7 +28,7 @@ ALWAYS = {
     *("ApiErrorBudgetFastLong", "ApiErrorBudgetFastShort", "ApiErrorBudgetSlowLong", "ApiErrorBudgetSlowShort"),
     *("ApiLatency", "RecordsMissing", "DeadLetters", "DatabaseACUUtilization"),
     *("AllocationsErrors", "ExportsErrors", "ImportsErrors", "MetricsErrors"),
-    *("AllocationsThrottles", "ExportsThrottles", "ImportsThrottles", "MetricsThrottles", "RoiThrottles"),
+    *("AllocationsThrottles", "MetricsThrottles", "RoiThrottles"),
     *("IngestErrors", "IngestAsyncEventsDropped", "IngestDestinationDeliveryFailures"),
     *("LifecycleErrors", "RedriveErrors", "RoiErrors", "MigrateErrors", "BootstrapErrors", "NoticesErrors"),
 }

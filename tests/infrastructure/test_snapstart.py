@@ -11,6 +11,7 @@ from cdk.bill.bill import bill
 from cdk.bill.inventory import Group
 from cdk.bill.traffic import Traffic
 from cdk.constructs.function import NEWEST
+from cdk.layers import LAYERS
 from cdk.options import Strategy
 from tests.infrastructure.conftest import STRATEGIES
 from tests.infrastructure.grants import callers
@@ -154,7 +155,7 @@ def test_nothing_else_changes(restored: Templates, aws: Templates) -> None:
 def test_another_layer_is_another_version(
     restored: Templates, deployment: Callable[..., Templates], tmp_path: Path
 ) -> None:
-    for name in ("dependencies", "dyno", "sheets"):
+    for name in LAYERS:
         (tmp_path / name / "python").mkdir(parents=True)
         (tmp_path / name / "python" / "stand_in.py").write_text(f'"""{name}, and what has changed."""\n')
 

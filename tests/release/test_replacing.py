@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cdk.layers import LAYERS
 from cdk.stage import ROOT
 from tests.infrastructure.test_templates import FROZEN, FROZEN_COPY, FROZEN_SERVICE, FROZEN_WATCHTOWER
 from tests.infrastructure.test_watchtower import EVERYTHING
@@ -48,7 +49,7 @@ def synthesized(tree: Path, layers: Path, outdir: Path) -> Stacks:
 def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stand-ins for the built layers."""
     folder = tmp_path_factory.mktemp("layers")
-    for name in ("dependencies", "dyno", "sheets"):
+    for name in LAYERS:
         (folder / name / "python").mkdir(parents=True)
         (folder / name / "python" / "stand_in.py").write_text(f'"""In place of {name}."""\n')
     return folder

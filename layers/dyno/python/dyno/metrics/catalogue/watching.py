@@ -13,6 +13,7 @@ class Part(StrEnum):
 
     Attributes:
         DOORS: Each function of the API.
+        UNLIMITED: Those of them that run as often at once as they are asked; sheets wait for each other.
         NIGHTLY: Each function that runs once a night.
         NOTICES: Who tells EventBridge what befell bookings.
         DEPLOYMENT: Each function that a deployment calls.
@@ -20,6 +21,7 @@ class Part(StrEnum):
 
     API = "api"
     DOORS = "doors"
+    UNLIMITED = "unlimited"
     INGEST = "ingest"
     NIGHTLY = "nightly"
     NOTICES = "notices"
@@ -99,7 +101,7 @@ DOOR_CRASHES = AwsMetric(
 DOOR_THROTTLES = AwsMetric(
     LAMBDA,
     "Throttles",
-    Part.DOORS,
+    Part.UNLIMITED,
     "Count",
     "Runs that did not begin, as too many were under way.",
     Row.FUNCTIONS,
