@@ -65,7 +65,9 @@ PROBLEMS = {
     "INVALID_SIGNATURE": Problem(403, "forbidden", "Forbidden", "The signature is not valid."),
     "MISSING_AUTHENTICATION_TOKEN": Problem(404, "route_not_found", "Not found", "There is no such route."),
     "QUOTA_EXCEEDED": Problem(429, "quota_exceeded", "Too many requests", "The quota is used up.", 60),
-    "REQUEST_TOO_LARGE": Problem(413, "request_too_large", "Request too large", "The body is larger than 10 MB."),
+    "REQUEST_TOO_LARGE": Problem(
+        413, "request_too_large", "Request too large", "The body is larger than any request may be."
+    ),
     "RESOURCE_NOT_FOUND": Problem(404, "route_not_found", "Not found", "There is no such route."),
     "THROTTLED": Problem(429, "too_many_requests", "Too many requests", "The service is busy; try again.", 1),
     "UNAUTHORIZED": Problem(401, "unauthorized", "Unauthorized", "A valid token is needed."),

@@ -1,11 +1,11 @@
 """The door for files: a lab's sheets come in, and a report goes out."""
 
-import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic_core import from_json
 
 from dyno.auth import Permission
 from dyno.database import engine
@@ -65,8 +65,8 @@ def mapping(columns: str | None) -> Mapping:
         InvalidRequest: It says so in another form.
     """
     try:
-        found = json.loads(columns or "{}")
-    except ValueError as error:
+        found = from_json(columns or "{}")
+    except ValueError as error:  # nested deeper than anything we take, too
         raise InvalidRequest.of("query.columns", "is not JSON") from error
     sheets = found.values() if isinstance(found, dict) else [None]
     if not all(isinstance(each, dict) and all(isinstance(name, str) for name in each.values()) for each in sheets):

@@ -10,6 +10,7 @@ from dyno.auth import Permission
 from dyno.http import Door, allow
 from dyno.settings import settings
 from functions.allocations import handler as door
+from functions.imports import handler as imports
 from tests.functions.conftest import Answer, Call, Caller, Context, Printed, claims, gateway_event
 from tests.lab import MONDAY, Lab
 
@@ -49,6 +50,17 @@ def test_without_the_limit_it_would_be_read(call: Call, monkeypatch: pytest.Monk
     monkeypatch.setattr(http, "MAX_BODY_BYTES", 10**9)
 
     assert call(door, "POST", PATH, body=large(131_072)).status == 201
+
+
+@pytest.mark.parametrize("body", ["A", "%%%%", "é", "/w"])
+def test_a_body_that_is_not_what_the_gateway_says_is_a_422_of_json_and_of_files(enter: Any, body: str) -> None:
+    statuses = []
+    for into, path, kind in ((door, PATH, "application/json"), (imports, "/imports", imports.CSV)):
+        enter(f"dyno_{into.__name__.split('.')[1]}")
+        event = gateway_event("POST", path, headers={"Content-Type": kind}, authorised=claims(Caller.ADMIN))
+        statuses.append(into.handler(event | {"body": body, "isBase64Encoded": True}, Context())["statusCode"])
+
+    assert statuses == [422, 422]
 
 
 @pytest.mark.parametrize("depth", [300, 10_000, 60_000])

@@ -166,7 +166,7 @@ class Door(APIGatewayRestResolver):
         Raises:
             UnsupportedMediaType: It is of none of them.
             RequestTooLarge: There are more.
-            InvalidRequest: There are none.
+            InvalidRequest: There are none, or they are not in the base64 that they are said to be in.
         """
         event = self.current_event
         given = str(event.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
@@ -174,7 +174,12 @@ class Door(APIGatewayRestResolver):
             raise UnsupportedMediaType(f"send Content-Type {' or '.join(kinds)}, not {given or 'none'}")
         text = event.body or ""
         # As text where the gateway takes it for text, which it does of a type with parameters.
-        content = base64.b64decode(text) if event.is_base64_encoded else text.encode(errors="replace")
+        try:
+            content = (
+                base64.b64decode(text, validate=True) if event.is_base64_encoded else text.encode(errors="replace")
+            )
+        except ValueError as error:
+            raise InvalidRequest("the body is not base64, as whoever handed it over says") from error
         if len(content) > most:
             raise RequestTooLarge(f"a file has at most {most} bytes")
         if not content:
