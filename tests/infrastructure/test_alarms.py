@@ -14,8 +14,10 @@ from cdk.monitoring import reference
 from cdk.monitoring.prometheus import alerts as prometheus
 from cdk.monitoring.runbook import anchor
 from cdk.options import Strategy
+from cdk.routes import ROUTES
 from dyno.metrics import catalogue
 from dyno.metrics.catalogue import watching
+from dyno.metrics.catalogue.watching import Part
 from tests import metric_math
 from tests.infrastructure import checks
 from tests.infrastructure.checks import Alarm
@@ -50,6 +52,22 @@ def test_every_fault_that_somebody_hears_of_has_its_alarm(each: Templates, strat
     expected = ALWAYS | (OF_CALLS if strategy == "cloudwatch" else set())
 
     assert set(checks.alarms(each.monitoring)) == expected
+
+
+def on_the_page(functions: rules.Functions) -> set[str]:
+    """Alarms that docs/metrics.md lists."""
+    return {rule.name for rule in rules.rules(Strategy.CLOUDWATCH, functions)}
+
+
+def test_the_page_lists_the_alarms_that_are_deployed_and_each_function_of_the_api_has_its_own(aws: Templates) -> None:
+    assert on_the_page(reference.FUNCTIONS) == set(checks.alarms(aws.monitoring))
+    assert set(reference.FUNCTIONS[Part.DOORS]) == {route.function for route in ROUTES}
+
+
+def test_a_function_of_the_api_that_nobody_watches_would_be_found(aws: Templates) -> None:
+    without = {**reference.FUNCTIONS, Part.DOORS: ("allocations", "imports", "metrics", "roi")}
+
+    assert set(checks.alarms(aws.monitoring)) - on_the_page(without) == {"ExportsErrors", "ExportsThrottles"}
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ ROUTES = (
         "POST /calendars",
         "exports",
         "`scope` is everything, dyno (with `dyno_id`), vehicle (with `vehicle_id`) or person (with `booked_by`, else "
-        "oneself). Whoever has `url` reads the calendar; it is shown once. It ends when it is revoked, and when its "
-        "owner leaves or is erased.",
+        "oneself). Whoever has `url` reads the calendar; it is shown once. It opens nothing once it is revoked, or "
+        "its owner has left, is disabled or was erased.",
         (
             Answer(
                 "made",

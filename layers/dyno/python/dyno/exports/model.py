@@ -121,7 +121,7 @@ class CalendarShown(BaseModel):
     A calendar that somebody subscribes to; its token is shown once, when it is made.
 
     Attributes:
-        owner: The user pool's id of whose it is; it ends when they leave or are erased.
+        owner: The user pool's id of whose it is; it opens nothing once they have left, are disabled or were erased.
         last_used_at: When it was last fetched, to a day.
     """
 
