@@ -1,9 +1,11 @@
 """Vehicles, dynos and rules out of sheets: what is made, what is changed, and what is left as it is."""
 
+from typing import Any
+
 import pytest
 
 from dyno.errors import ImportRefused, InvalidRequest
-from dyno.imports import service
+from dyno.imports import service, store
 from dyno.imports.report import Counts, ImportReport
 from tests.integration.imports.conftest import Import, Table, sheet, workbook
 from tests.lab import MONDAY, Lab
@@ -40,6 +42,25 @@ def test_a_vehicle_is_made_and_then_left_as_it_is(lab: Lab, import_: Import) -> 
         (VIN, 5000, "AWD", "P1", 1)
     ]
     assert everything(lab) == before
+
+
+def test_a_vehicle_that_somebody_registers_meanwhile_is_changed_as_any_that_was_there(
+    lab: Lab, import_: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = store.known_vehicles
+
+    def registered_behind(*asked: Any) -> Any:
+        found = looked(*asked)
+        monkeypatch.undo()
+        lab.vehicle(VIN, weight_lbs=4000)
+        return found
+
+    monkeypatch.setattr(store, "known_vehicles", registered_behind)
+
+    report = import_(sheet(VEHICLES, (VIN, 5000, "AWD", "P1")))
+
+    assert report.counts == Counts(changed=1)
+    assert lab.rows("select weight_lbs, program, version from vehicles") == [(5000, "P1", 2)]
 
 
 def test_what_a_sheet_says_otherwise_is_changed_and_what_it_does_not_say_stays(lab: Lab, import_: Import) -> None:

@@ -62,8 +62,11 @@ def rules(work: Work, rows: Iterable[Row], known: Dynos) -> Iterator[ImportedRow
 
 def _vehicle(work: Work, row: Row, vehicle: Vehicle, was: Known | None) -> ImportedRow:
     if was is None:
-        store.create_vehicle(work.connection, work.actor, asdict(vehicle))
-        return became(row, Outcome.CREATED, vehicle.vin)
+        said = store.create_vehicle(work.connection, work.actor, asdict(vehicle))
+        if said["outcome"] == "created":
+            return became(row, Outcome.CREATED, vehicle.vin)
+        # Registered since it was looked for: whoever registers a vehicle waits for nobody.
+        was = store.known_vehicles(work.connection, [vehicle.vin])[vehicle.vin]
     changes = _changes(asdict(vehicle), was)
     if not changes:
         return became(row, Outcome.UNCHANGED, vehicle.vin)

@@ -56,7 +56,7 @@ class Notice(BaseModel):
         owner: Whose booking it is, by their id in the user pool; of whoever was erased, their pseudonym.
         actor: Who did it, likewise; `system` of what nobody did.
         after: None of a booking that takes no dyno any more.
-        correlation_id: Of the request that did it; None if none did.
+        correlation_id: Of the request that did it, or that came upon a hold that ran out; None if none did.
     """
 
     model_config = ConfigDict(frozen=True)
