@@ -15,6 +15,7 @@ from cdk.local.instance import Instance
 from dyno import database
 from dyno.database import autocommit, engine, transaction, trial, wait_until_awake
 from dyno.errors import DatabaseResuming, DatabaseUnavailable
+from dyno.observability import Request, serving
 from dyno.settings import Settings
 from tests.conftest import EngineAs
 from tests.lab import Lab
@@ -39,6 +40,41 @@ def test_a_connection_idle_for_too_long_by_the_wall_clock_is_made_anew(engine_as
     later = time.time() + database.IDLE_LIMIT_S + 1
     with patch("dyno.database.time.time", return_value=later), autocommit(over) as second:
         assert second.scalar(BACKEND) != one
+
+
+def keeps_what_its_first_statement_locks(connection: Connection) -> bool:
+    connection.execute(text("select pg_advisory_xact_lock(7)"))  # no parameters
+    held = text("select count(*) from pg_locks where locktype = 'advisory' and objid = 7 and pid = pg_backend_pid()")
+    return bool(connection.scalar(held) == 1)
+
+
+@pytest.mark.parametrize("sub", [None, "somebody"])
+@pytest.mark.parametrize("way", [transaction, trial])
+def test_the_first_statement_is_within_its_transaction_whoever_asks(
+    engine_as: EngineAs, way: Callable[[Engine], AbstractContextManager[Connection]], sub: str | None
+) -> None:
+    with serving(Request("c", sub)), way(engine_as("dyno_allocations")) as connection:
+        assert keeps_what_its_first_statement_locks(connection)
+
+
+def test_outside_of_one_its_lock_would_be_let_go_at_once(engine_as: EngineAs) -> None:
+    with serving(Request("c", "somebody")), autocommit(engine_as("dyno_allocations")) as connection:
+        assert not keeps_what_its_first_statement_locks(connection)
+
+
+@pytest.mark.parametrize("sub", [None, "somebody"])
+def test_a_transaction_begins_as_it_is_told_and_the_next_does_not(engine_as: EngineAs, sub: str | None) -> None:
+    over = engine_as("dyno_exports")
+    asked = text("select current_setting('transaction_isolation'), current_setting('transaction_read_only')")
+
+    with serving(Request("c", sub)):
+        with transaction(over) as connection:
+            connection.exec_driver_sql("set transaction isolation level repeatable read, read write")
+            told = tuple(connection.execute(asked).one())
+        with transaction(over) as connection:
+            next_told = tuple(connection.execute(asked).one())
+
+    assert (told, next_told) == (("repeatable read", "off"), ("read committed", "on"))
 
 
 def end_and_ask(lab: Lab, connection: Connection) -> None:
