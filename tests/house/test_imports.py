@@ -31,7 +31,7 @@ PLANTED = {
         "layers/dyno/python/dyno/imports/model.py",
         "import dyno.imports.values",
     ),
-    "What reads sheets knows models, errors and text": (
+    "What reads sheets knows models, errors, formulas and text": (
         "layers/dyno/python/dyno/imports/lines.py",
         "import dyno.allocation.registry_store",
     ),

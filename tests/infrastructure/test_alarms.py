@@ -67,7 +67,7 @@ def test_the_page_lists_the_alarms_that_are_deployed_and_each_function_of_the_ap
 def test_a_function_of_the_api_that_nobody_watches_would_be_found(aws: Templates) -> None:
     without = {**reference.FUNCTIONS, Part.DOORS: ("allocations", "imports", "metrics", "roi")}
 
-    assert set(checks.alarms(aws.monitoring)) - on_the_page(without) == {"ExportsErrors", "ExportsThrottles"}
+    assert set(checks.alarms(aws.monitoring)) - on_the_page(without) == {"ExportsErrors"}
 
 
 @pytest.mark.parametrize(
