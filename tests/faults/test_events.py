@@ -51,8 +51,9 @@ def unanswered(door: ModuleType, event: Any) -> str | None:
         return f"raised {error!r}"
     if not isinstance(said.get("body"), str) or "X-Correlation-Id" not in said["multiValueHeaders"]:
         return f"said {said}"
-    body = json.loads(said["body"])
-    return None if said["statusCode"] == 200 or body["status"] == said["statusCode"] >= 400 else f"said {said}"
+    if said["statusCode"] == 200:
+        return None
+    return None if json.loads(said["body"])["status"] == said["statusCode"] >= 400 else f"said {said}"
 
 
 def asking(door: ModuleType) -> dict[str, Any]:

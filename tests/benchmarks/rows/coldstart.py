@@ -64,7 +64,7 @@ try:
     answer = handler({event!r}, Context)
 except Exception as refused:
     answer = dict(refused=type(refused).__name__)
-assert answer.get("statusCode", 200) == 200, answer
+assert answer.get("statusCode", 200) == {status}, answer
 assert answer.get("refused") == {refused!r}, answer
 """
 
@@ -74,8 +74,11 @@ for name in {libraries!r}:
     importlib.import_module(name)
 """
 
-REFUSED = {"redrive": "InvalidRequest"}
-"""Doors whose every other answer takes more of AWS than there is here, and what they refuse a wrong request with."""
+REFUSED = {"notices": "ValidationError", "outbox": "InvalidRequest", "redrive": "InvalidRequest"}
+"""Doors whose every other answer takes more than there is here, and what they refuse a wrong request with."""
+
+STATUSES = {"exports": 404, "imports": 403}
+"""Likewise of doors that answer with a status: of a calendar without a token, and to whoever may not import."""
 
 
 class UnknownDoorError(LookupError):
@@ -116,7 +119,10 @@ def answers(doors: Sequence[str], told_at: str) -> dict[str, dict[str, str]]:
     events = _cheapest(told_at)
     if unknown := set(doors) - set(events):
         raise UnknownDoorError(f"no event for {', '.join(sorted(unknown))}")
-    ends = {door: ANSWER.format(event=events[door], refused=REFUSED.get(door)) for door in doors}
+    ends = {
+        door: ANSWER.format(event=events[door], refused=REFUSED.get(door), status=STATUSES.get(door, 200))
+        for door in doors
+    }
     return {
         door: {ANSWERED: OURS_OF.format(door) + end, EAGERLY: EAGER_OF.format(door) + end} for door, end in ends.items()
     }
@@ -148,10 +154,14 @@ def _cheapest(told_at: str) -> dict[str, Mapping[str, Any]]:
     return {
         "allocations": event | {"path": "/me"},
         "bootstrap": json.loads((ROOT / "events" / "roles_resource.json").read_text()) | deleted,
+        "exports": event | {"path": "/exports/calendar.ics"},
+        "imports": event | {"path": "/imports", "httpMethod": "POST", "body": "{}"},
         "lifecycle": {},
         "metrics": event | {"path": "/health/live"},
         "metrics_ingest": {"awslogs": {"data": control_message}},
         "migrate": json.loads((ROOT / "events" / "schema_resource.json").read_text()) | deleted,
+        "notices": {"sweep": "perhaps"},
+        "outbox": {"most": "all"},
         "redrive": {"since": "yesterday"},
         "roi": event | {"path": "/metrics/roi"} | preset | many,
     }
