@@ -42,7 +42,7 @@ def import_file(
     partial: Flag = "false",
     keep_placements: Flag = "false",
 ) -> ImportReport:
-    """Import a lab's sheets: its vehicles, dynos, rules, maintenance and tests."""
+    """Import a lab's sheets: its vehicles, dynos, rules, maintenance and tests, and who is enrolled."""
     content = door.sent((CSV, XLSX), MAX_FILE_BYTES)
     wanted = Wanted(
         filename=filename,
@@ -82,9 +82,9 @@ def charset() -> str | None:
 
 
 def terms() -> Terms:
-    """The lab's limits for a booking."""
-    today = datetime.now(settings().lab_time_zone).date()
-    return Terms(settings().lab_time_zone.key, today, settings().horizon_days, settings().max_days)
+    """The lab's limits for a booking, and the moment."""
+    now = datetime.now(settings().lab_time_zone)
+    return Terms(settings().lab_time_zone.key, now.date(), settings().horizon_days, settings().max_days, now)
 
 
 door.check()

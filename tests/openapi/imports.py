@@ -23,7 +23,8 @@ ROUTES = (
         "`partial=true`. The same file again changes nothing, so there is no Idempotency-Key: vehicles are known by "
         "vin, dynos by name, windows by dyno and days, tests by vehicle, test, days, and when they are wanted and "
         "due. Tests are booked by due date, priority, and what fewest dynos can run; with `keep_placements=true` first "
-        "where the sheet had them. A refusal brings the same `report`.",
+        "where the sheet had them. People are known by their id in the user pool, and enrolled by it; it takes `manage:users`, "
+        "too. A refusal brings the same `report`.",
         (
             Answer(
                 "a sheet of tests",

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import openpyxl
@@ -18,7 +18,7 @@ from tests.lab import ADMIN, TODAY
 Table = Iterable[Iterable[Any]]
 Import = Callable[..., ImportReport]
 
-TERMS = Terms("UTC", TODAY, 1825, 180)
+TERMS = Terms("UTC", TODAY, 1825, 180, datetime.now(UTC))
 
 
 def sheet(*rows: Iterable[Any]) -> bytes:

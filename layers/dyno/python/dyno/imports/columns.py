@@ -71,6 +71,11 @@ HEADERS: ReadOnly[Kind, ReadOnly[str, tuple[str, ...]]] = {
         "requested_by": ("requestedby", "requester", "requestor", "requesteremail", "engineer", "contact", "email"),
         "status": ("status", "state"),
     },
+    Kind.USERS: {
+        "sub": ("sub", "userid", "usersub", "userpoolid", "cognitosub", "cognitoid"),
+        "role": ("role", "userrole", "group", "usergroup"),
+        "enrolled_at": ("enrolledat", "enrolled", "enrolledon", "enrolledsince", "enrolmentdate", "enrollmentdate"),
+    },
 }  # fmt: skip
 """By kind, the fields and their headers without case, spaces and punctuation; earlier ones go before later ones."""
 
@@ -89,6 +94,7 @@ _WANTED: ReadOnly[Kind, tuple[tuple[str, ...], ...]] = {
         ("name",),
         ("facility", "enabled", "available_from", "available_to", "turnaround_days", "capabilities"),
     ),
+    Kind.USERS: (("sub",),),
 }
 """By kind, what a sheet must have, one of each; the first kind that fits is the sheet's."""
 _FOREIGN = {
@@ -96,6 +102,7 @@ _FOREIGN = {
     Kind.MAINTENANCE: {"vin", "test_type"},
     Kind.VEHICLES: {"test_type"},
     Kind.DYNOS: {"vin", "test_type"},
+    Kind.USERS: {"vin", "test_type"},
 }
 """By kind, what a sheet must not have, as a sheet of requests would."""
 

@@ -1,5 +1,6 @@
 """A row's cells, by the kind of its sheet, to what it is; everything that is wrong with it at once."""
 
+import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as ReadOnly
 from datetime import date, timedelta
@@ -19,6 +20,7 @@ from dyno.imports.model import (
     Dyno,
     Kind,
     Maintenance,
+    Person,
     Problem,
     Request,
     Rule,
@@ -28,11 +30,13 @@ from dyno.imports.model import (
 )
 from dyno.imports.reading import Cell
 from dyno.imports.values import Refused
+from dyno.users.model import EnrolmentRow
 
 T = TypeVar("T")
 _M = TypeVar("_M", bound=BaseModel)
 
 _OF_VEHICLES = ("program", "build_id", "cert_team", "engine", "build_type")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)", re.ASCII)
 _LIGHT_LBS = 10_000
 """The database's: up to it and with it, a vehicle is <10K."""
 
@@ -309,11 +313,32 @@ def _booking(line: Line, start_date: date | None, days: int | None) -> dict[str,
     return said | {"days_to_complete": 1}
 
 
+def _person(line: Line) -> Person | None:
+    when = line.maybe("enrolled_at", lambda cell: _moment(line, cell))
+    said = {
+        "sub": line.need("sub", values.text),
+        "role": line.maybe("role", lambda cell: values.text(cell).casefold().replace(" ", "_").replace("-", "_")),
+        "enrolled_at": when if isinstance(when, str) else None,
+    }
+    found = line.checked(EnrolmentRow, said)
+    if found is None or found.sub is None:
+        return None
+    return Person(found.sub, found.role, when if isinstance(when, date) else found.enrolled_at)
+
+
+def _moment(line: Line, cell: Cell) -> date | str:
+    """A day, or a text that says a time of day and of which time zone."""
+    if isinstance(cell, str) and (said := values.one_spaced(cell)) and _INSTANT.fullmatch(said):
+        return said
+    return line.day(cell)
+
+
 READ: ReadOnly[Kind, Callable[[Line], Value | None]] = {
     Kind.VEHICLES: _vehicle,
     Kind.DYNOS: _dyno,
     Kind.RULES: _rule,
     Kind.MAINTENANCE: _maintenance,
     Kind.REQUESTS: _request,
+    Kind.USERS: _person,
 }
 """By kind, what makes a value of a line; None where the line has problems."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Kind(StrEnum):
     RULES = "rules"
     MAINTENANCE = "maintenance"
     REQUESTS = "requests"
+    USERS = "users"
 
 
 class DateOrder(StrEnum):
@@ -175,7 +176,23 @@ class Request:
     status: str | None = None
 
 
-Value = Vehicle | Dyno | Rule | Maintenance | Request
+@dataclass(frozen=True, slots=True)
+class Person:
+    """
+    Somebody who is to be enrolled.
+
+    Attributes:
+        sub: Their id in the user pool; all that is read of who they are.
+        role: A note for the list.
+        enrolled_at: Aware, or a day, which is its beginning in the lab; None for now.
+    """
+
+    sub: str
+    role: Literal["user", "power_user", "admin"] = "user"
+    enrolled_at: datetime | date | None = None
+
+
+Value = Vehicle | Dyno | Rule | Maintenance | Request | Person
 
 
 @dataclass(frozen=True, slots=True)

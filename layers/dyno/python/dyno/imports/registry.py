@@ -8,9 +8,9 @@ from typing import Any
 from dyno.errors import DynoError
 from dyno.imports import store
 from dyno.imports.model import Capability, Dyno, Kind, Row, Rule, Vehicle
-from dyno.imports.report import ImportedRow, Outcome, Remark, said
+from dyno.imports.report import ImportedRow, Outcome, Remark
 from dyno.imports.store import Known
-from dyno.imports.work import Work, became, readable, refused, stranded
+from dyno.imports.work import Work, became, readable, refused, stranded, twice
 
 Lines = set[tuple[str, str, str]]
 Dynos = dict[str, dict[str, Any]]
@@ -23,7 +23,7 @@ def vehicles(work: Work, rows: Iterable[Row]) -> Iterator[ImportedRow]:
     seen: dict[str, Row] = {}
     for row in wanted:
         if isinstance(vehicle := row.value, Vehicle):
-            yield _twice(row, vehicle.vin, seen) or _vehicle(work, row, vehicle, known.get(vehicle.vin))
+            yield twice(row, vehicle.vin, seen) or _vehicle(work, row, vehicle, known.get(vehicle.vin))
 
 
 def missing_vehicle(work: Work, wanted: Vehicle) -> Known:
@@ -42,7 +42,7 @@ def dynos(work: Work, rows: Iterable[Row], known: Dynos) -> Iterator[ImportedRow
     seen: dict[str, Row] = {}
     for row in readable(rows, Kind.DYNOS):
         if isinstance(dyno := row.value, Dyno):
-            yield _twice(row, dyno.name, seen) or _dyno(work, row, dyno, known)
+            yield twice(row, dyno.name, seen) or _dyno(work, row, dyno, known)
 
 
 def rules(work: Work, rows: Iterable[Row], known: Dynos) -> Iterator[ImportedRow]:
@@ -178,14 +178,3 @@ def _json(fields: Known) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
-
-
-def _twice(row: Row, name: str, seen: dict[str, Row]) -> ImportedRow | None:
-    """A row that speaks of what an earlier one spoke of; None if it is the first."""
-    first = seen.setdefault(name, row)
-    if first is row:
-        return None
-    if first.value == row.value:
-        told = Remark(code="repeated", detail=f"says what {said(first.place)} says")
-        return became(row, Outcome.SKIPPED, name, [told])
-    return refused(row, name, "contradicted", f"says something else than {said(first.place)}; one of them must go")

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -46,12 +46,14 @@ class Terms:
         today: There.
         horizon_days: How far ahead a booking may end.
         max_days: The longest booking.
+        now: Aware.
     """
 
     time_zone: str
     today: date
     horizon_days: int
     max_days: int
+    now: datetime
 
 
 class Outcome(StrEnum):
@@ -91,7 +93,7 @@ class ImportedRow(_Shown):
         row: Counts from 1, as the spreadsheet shows it.
         last_row: The same, unless several were skipped together.
         kind: None of what was skipped because nobody knows what it is.
-        name: The vin, the dyno's name, or what else it is about.
+        name: The vin, the dyno's name, the user pool's id of a person, or what else it is about.
         allocation_id: Of a test that is booked; None in the answer to a dry run.
         dyno_name: Where it is booked; so the days.
         shift_days: How many days later than wanted it was booked.

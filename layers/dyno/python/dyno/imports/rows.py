@@ -13,7 +13,7 @@ from dyno.imports.model import DateOrder, Kind, Mapping, Parsed, Place, Row, She
 from dyno.imports.reading import Sheet, SheetRow
 
 _TOTALS = re.compile(r"(sub|grand)?[ -]?totals?\b.*|sum:?|average:?|count:?", re.IGNORECASE)
-_NAMES = {"vin", "name", "dyno_name", "dynos", "test_type"}
+_NAMES = {"vin", "name", "dyno_name", "dynos", "test_type", "sub"}
 """Fields by which a row is of something, so no total."""
 _SHOWN_HEADERS = 40
 
@@ -165,7 +165,8 @@ def _no_data(row: SheetRow, under: Understood) -> tuple[str, str] | None:
         named = (cell for other, cell in there.items() if other != place and under.fields.get(other) in _NAMES)
         if not any(isinstance(cell, str) for cell in named):
             return "totals", f"a total: {values.shown(first)}"
-    if len(there) == 1 and len(under.fields) > 1 and isinstance(first, str) and not _is_vin(first):
+    names_somebody = under.fields.get(place) == "sub"
+    if len(there) == 1 and len(under.fields) > 1 and isinstance(first, str) and not (names_somebody or _is_vin(first)):
         return "lone_text", f"nothing but {values.shown(first)}; if it is data, fill in another column"
     return None
 

@@ -4,15 +4,16 @@ from collections.abc import Iterable
 
 from sqlalchemy import Engine
 
-from dyno.auth import Actor
+from dyno.auth import Actor, Permission
 from dyno.database import transaction, trial
 from dyno.errors import DynoError, ImportInvalid, ImportRefused, InvalidRequest
-from dyno.imports import bookings, registry, store
-from dyno.imports.model import Parsed, Row
+from dyno.imports import bookings, people, registry, store
+from dyno.imports.model import Kind, Parsed, Row
 from dyno.imports.report import ImportedRow, ImportReport, Outcome, Terms, Wanted, report, skipped
 from dyno.imports.rows import parse
 from dyno.imports.work import Work, unreadable
 from dyno.metrics import track_performance
+from dyno.observability import logger
 
 SERVICE = "ImportService"
 MAX_ROWS = 2_000
@@ -28,13 +29,14 @@ def import_file(
     """
     Write and book what is in a lab's sheets, in one transaction; what is there already stays as it is.
 
-    Vehicles, dynos and rules first, then what closes dynos, then tests. Whoever books meanwhile goes on; whoever moves
-    bookings or changes the registry waits.
+    People first, as whose tests may come with them; then vehicles, dynos and rules, what closes dynos, and tests. Who
+    books meanwhile goes on; who moves bookings or changes the registry waits.
 
     Args:
         charset: Of a CSV file, if its sender says so.
     Raises:
         UnreadableFile: It is no sheet, or more than is read.
+        Forbidden: It has people, and the caller may not enrol any.
         InvalidRequest: More rows than are taken at once; or columns and kinds that are not there.
         ImportInvalid: Something in it can never be taken as it is written; nothing is changed.
         ImportRefused: The lab cannot do some of it now; nothing is changed.
@@ -53,17 +55,23 @@ def import_file(
         raise InvalidRequest(
             f"the file has {len(parsed.rows):,} rows; at most {MAX_ROWS:,} are taken at once: split it"
         )
+    if any(row.kind is Kind.USERS for row in parsed.rows):
+        actor.allow(Permission.MANAGE_USERS)
     # What is raised undoes it.
     with (trial if wanted.dry_run else transaction)(over) as connection:
         done = _imported(Work(connection, actor.sub, terms), parsed, wanted)
         if done.counts.refused and not wanted.partial:
             raise _refusal(done, parsed.rows)
+    enrolled = [row.name for row in done.rows if row.kind is Kind.USERS and row.outcome is Outcome.CREATED]
+    if enrolled and done.written:
+        logger.info("people enrolled", actor=actor.sub, users=enrolled)
     return done
 
 
 def _imported(work: Work, parsed: Parsed, wanted: Wanted) -> ImportReport:
     store.plan_alone(work.connection)
     made = [*skipped(parsed), *(unreadable(row) for row in parsed.rows if row.value is None)]
+    made += people.people(work, parsed.rows)
     made += registry.vehicles(work, parsed.rows)
     # Vehicles before dynos: whoever books locks them in that order.
     known = store.known_dynos(work.connection)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from dyno.errors import Unavailable
 from dyno.imports.model import Kind, Row
-from dyno.imports.report import ImportedRow, Outcome, Remark, Terms, remarks
+from dyno.imports.report import ImportedRow, Outcome, Remark, Terms, remarks, said
 
 MAX_TEXT = 64
 """Characters of a name, a test or a reason: as everywhere in the API."""
@@ -70,8 +70,19 @@ def contended() -> Unavailable:
     return Unavailable("others were faster every time; try again")
 
 
-def stranded(said: Mapping[str, Any]) -> str:
+def stranded(told: Mapping[str, Any]) -> str:
     """What a change would leave behind, for people."""
-    ids = [str(each["allocation_id"]) for each in said["stranded"]]
+    ids = [str(each["allocation_id"]) for each in told["stranded"]]
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""  # noqa: PLR2004
     return f"it would leave behind what is booked: allocation {', '.join(ids[:5])}{more}"
+
+
+def twice(row: Row, name: str, seen: dict[str, Row]) -> ImportedRow | None:
+    """A row that speaks of what an earlier one spoke of; None if it is the first."""
+    first = seen.setdefault(name, row)
+    if first is row:
+        return None
+    if first.value == row.value:
+        told = Remark(code="repeated", detail=f"says what {said(first.place)} says")
+        return became(row, Outcome.SKIPPED, name, [told])
+    return refused(row, name, "contradicted", f"says something else than {said(first.place)}; one of them must go")

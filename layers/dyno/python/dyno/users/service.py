@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from dyno.auth import Actor
 from dyno.database import autocommit
@@ -60,6 +60,21 @@ def enrol_many(over: Engine, rows: Sequence[EnrolmentRow], *, actor: Actor, now:
         rows: As many as a sheet has; all are written, or none.
         now: Aware.
     """
+    with autocommit(over) as connection:
+        told = enrol_rows(connection, rows, owner=actor.sub, now=now)
+    enrolled = [row.user_id for row in told if row.outcome == "enrolled"]
+    logger.info("people enrolled", actor=actor.sub, users=enrolled)
+    return told
+
+
+def enrol_rows(connection: Connection, rows: Sequence[EnrolmentRow], *, owner: str, now: datetime) -> list[RowOutcome]:
+    """
+    The same, as a part of what else the connection does.
+
+    Args:
+        owner: The caller's sub.
+        now: Aware.
+    """
     wanted: dict[int, EnrolmentRow] = {}
     told: dict[int, RowOutcome] = {}
     seen: set[str] = set()
@@ -73,14 +88,11 @@ def enrol_many(over: Engine, rows: Sequence[EnrolmentRow], *, actor: Actor, now:
         else:
             seen.add(row.sub)
             wanted[number] = row
-    with autocommit(over) as connection:
-        said = store.enrol_many(connection, wanted, actor.sub, ENROL_ROUTE, now) if wanted else {}
+    said = store.enrol_many(connection, wanted, owner, ENROL_ROUTE, now) if wanted else {}
     for number, each in said.items():
         told[number] = RowOutcome.model_validate(
             {"row": number, "outcome": each.outcome, "user_id": each.user and each.user.user_id}
         )
-    enrolled = [row.user_id for row in told.values() if row.outcome == "enrolled"]
-    logger.info("people enrolled", actor=actor.sub, users=enrolled)
     return [told[number] for number in sorted(told)]
 
 
