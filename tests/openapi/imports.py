@@ -10,6 +10,7 @@ SHEET = (
     f"{VIN},brake,2027-06-07,2027-06-18,2,,,\n"
     "Total,,,,2,,,\n"
 )
+PEOPLE = "Sub,Role,Enrolled at\n5d2a7c1e-0b7f-4f0e-9c57-2f6f1a3b9d10,power_user,2026-05-04\n"
 OF_CSV = {"Content-Type": CSV}
 REPORT = sample("imported_dry") | {"dry_run": False, "written": False}
 
@@ -23,8 +24,8 @@ ROUTES = (
         "`partial=true`. The same file again changes nothing, so there is no Idempotency-Key: vehicles are known by "
         "vin, dynos by name, windows by dyno and days, tests by vehicle, test, days, and when they are wanted and "
         "due. Tests are booked by due date, priority, and what fewest dynos can run; with `keep_placements=true` first "
-        "where the sheet had them. People are known by their id in the user pool, and enrolled by it; it takes `manage:users`, "
-        "too. A refusal brings the same `report`.",
+        "where the sheet had them. People are known by their id in the user pool, and enrolled by it; it "
+        "takes `manage:users`, too. A refusal brings the same `report`.",
         (
             Answer(
                 "a sheet of tests",
@@ -37,6 +38,12 @@ ROUTES = (
                 200,
                 sample("imported_dry"),
                 Asked(body=SHEET, headers=OF_CSV, query={"filename": "plan.csv", "dry_run": "true"}),
+            ),
+            Answer(
+                "people",
+                200,
+                sample("imported_people"),
+                Asked(body=PEOPLE, headers=OF_CSV, query={"filename": "people.csv"}),
             ),
         ),
         refused=(
