@@ -20,6 +20,7 @@ from cdk.local import aws, postgres, stack, users
 from cdk.local.instance import ROOT, Instance, reserve
 from cdk.local.processes import MARK
 from cdk.local.stack import Stack
+from dyno.metrics.leftovers import TERM
 
 T = TypeVar("T")
 START_S = 120
@@ -163,7 +164,7 @@ class Site:
     def record_lines(self) -> list[str]:
         """Every line of a finished call the doors have logged."""
         logs = aws.client("logs", self.deployed.aws_port)
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=self.call_log)
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=self.call_log, filterPattern=TERM)
         messages = (event["message"] for page in pages for event in page["events"])
         return [message for message in messages if '"record":"dyno-call/1"' in message]
 
