@@ -1,8 +1,6 @@
 """The release before this one, out of git's history."""
 
 import subprocess
-import tarfile
-from io import BytesIO
 from pathlib import Path
 
 from cdk.stage import ROOT
@@ -39,8 +37,8 @@ def unpack(folder: Path, *, release: str | None = None, repository: Path = ROOT)
     archive = subprocess.run(["git", "archive", release], cwd=repository, capture_output=True, check=False)
     if archive.returncode:
         raise NoHistoryError(missing(release))
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as packed:
-        packed.extractall(folder, filter="data")
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["tar", "--extract", "--directory", folder], input=archive.stdout, check=True)
     return folder
 
 
