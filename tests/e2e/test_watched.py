@@ -56,8 +56,9 @@ def ours(deployment: Deployment) -> list[Item]:
 def seen(strategy: str, site: Site) -> Seen:
     known_by = f"watched-{strategy}"
     deployment = Deployment.read(strategy, site.deployed.aws_port).asked_for(known_by)
+    began = time.time()  # what broke for another test's sake is older
     work(site, known_by)
-    healthy = taken(deployment, settled(site))
+    healthy = taken(deployment, settled(site, since=began))
     fail(site, known_by)
     with poison(site):
         lines = settled(site, dead_letters=1)

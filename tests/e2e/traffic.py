@@ -97,10 +97,11 @@ def poison(site: Site) -> Iterator[None]:
         logs.delete_log_stream(**stream)
 
 
-def settled(site: Site, dead_letters: int = 0) -> Lines:
-    """Every line since the start, once ingest has told of all the records among them."""
+def settled(site: Site, dead_letters: int = 0, since: float = 0) -> Lines:
+    """Every line since the start, or a later moment, once ingest has told of all the records among them."""
+    since_ms = int(max(site.started_at, since) * 1000)
     return eventually(
-        lambda: lines_since(site.deployed.aws_port, int(site.started_at * 1000)),
+        lambda: lines_since(site.deployed.aws_port, since_ms),
         lambda lines: (
             told(lines, "rows", "observations") >= recorded(lines) and told(lines, "dead_letters") >= dead_letters
         ),
