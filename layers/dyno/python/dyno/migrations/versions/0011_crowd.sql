@@ -33,6 +33,7 @@ create or replace function choose(p_dyno integer, p_vehicle integer, p_drive tex
 language plpgsql as $$
 #variable_conflict use_column
 declare at timestamptz; most integer; passed_breadth integer; passed_name text; found_free record; candidate integer; seen record;
+  looked boolean := false;  -- nothing can be asked of what was not seen yet
 begin
   again := false;
   day := p_start;
@@ -88,6 +89,7 @@ begin
           continue;
         end if;
         seen := look_at_all(p_dyno, p_test, p_drive, p_weight, day, p_days, p_until, at, p_except);
+        looked := true;
         exit when seen.dyno_id is null;
         most := null;
         select x.id as dyno_id, seen.version as version, x.breadth, x.name into found_free from dynos x where x.id = seen.dyno_id;
@@ -130,7 +132,9 @@ begin
   end loop;
   if dyno_id is not null or first_day is null or again then return; end if;
 
-  if seen.rejected is null or day <> first_day then               -- it was another day that was looked at
+  -- Nobody looked at all where a walk was begun and the vehicle was booked meanwhile; or it was another day that was looked at.
+  if looked then looked := seen.rejected is not null and day is not distinct from first_day; end if;
+  if not looked then
     seen := look_at_all(p_dyno, p_test, p_drive, p_weight, first_day, p_days, first_day - 1, clock_timestamp(), p_except);
   end if;
   rejected := seen.rejected;
