@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import TypeVar
+from typing import Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from dyno.errors import InvalidSettings
@@ -93,7 +93,25 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class RedriveSettings:
+class _Texts:
+    """Settings that are all texts."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """
+        Read every variable.
+
+        Raises:
+            InvalidSettings: Names each that is missing, all at once.
+        """
+        reader = _Reader(env)
+        settings = {field.name: reader.read(field.name.upper(), str) for field in fields(cls)}
+        reader.complain()
+        return cls(**settings)
+
+
+@dataclass(frozen=True)
+class RedriveSettings(_Texts):
     """
     What redrive is told; it has neither a database nor callers.
 
@@ -105,22 +123,9 @@ class RedriveSettings:
     call_log_group_name: str
     ingest_function_name: str
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> "RedriveSettings":
-        """
-        Read every variable.
-
-        Raises:
-            InvalidSettings: Names each that is missing, all at once.
-        """
-        reader = _Reader(env)
-        settings = {field.name: reader.read(field.name.upper(), str) for field in fields(cls)}
-        reader.complain()
-        return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
-
 
 @dataclass(frozen=True)
-class NoticeSettings:
+class NoticeSettings(_Texts):
     """
     What is told to whoever carries notices out; it has neither a database nor callers.
 
@@ -130,19 +135,6 @@ class NoticeSettings:
 
     outbox_function_name: str
     event_source: str
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> "NoticeSettings":
-        """
-        Read every variable.
-
-        Raises:
-            InvalidSettings: Names each that is missing, all at once.
-        """
-        reader = _Reader(env)
-        settings = {field.name: reader.read(field.name.upper(), str) for field in fields(cls)}
-        reader.complain()
-        return cls(**settings)  # type: ignore[arg-type]  # read() has checked each
 
 
 @cache

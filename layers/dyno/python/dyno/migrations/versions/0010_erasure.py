@@ -5,6 +5,8 @@ from pathlib import Path
 
 from alembic import op
 
+from dyno.migrations.rewording import reword
+
 revision = "0010"
 down_revision = "0009"
 
@@ -86,7 +88,7 @@ OPEN = """
 def upgrade() -> None:
     """Let people be erased, and close what nobody needs open."""
     for function, was, becomes in REWORDED:
-        _reword(function, was, becomes)
+        reword(function, was, becomes)
     op.get_bind().exec_driver_sql(_beside(Path(__file__).with_suffix(".sql").name))
 
 
@@ -100,7 +102,7 @@ def downgrade() -> None:
             op.execute("alter function place rename to choose_and_book")
     op.get_bind().exec_driver_sql(_views())
     for function, was, becomes in REWORDED:
-        _reword(function, becomes, was)
+        reword(function, becomes, was)
     op.execute(f"grant execute on function {OPEN} to public")
     op.execute(f"revoke execute on function {OPEN} from dyno_roi")
     op.execute(
@@ -111,13 +113,6 @@ def downgrade() -> None:
     op.execute("grant execute on function lab_activity to dyno_ingest")
     op.execute("grant select on metrics_totals to dyno_ingest, dyno_metrics")
     op.execute("grant select on metrics_hourly to dyno_metrics")
-
-
-def _reword(function: str, was: str, becomes: str) -> None:
-    definition = op.get_bind().exec_driver_sql(f"select pg_get_functiondef('{function}'::regproc)").scalar_one()
-    if definition.count(was) != 1:
-        raise ValueError(f"{function} does not say {was!r}, or more than once")
-    op.get_bind().exec_driver_sql(definition.replace(was, becomes))
 
 
 def _beside(name: str) -> str:

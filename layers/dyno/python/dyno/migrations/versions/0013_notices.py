@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
+from dyno.migrations.rewording import reword
+
 revision = "0013"
 down_revision = "0012"
 
@@ -53,23 +55,16 @@ def upgrade() -> None:
     """Have notices written, and people disabled."""
     op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
     for function, was, becomes in REWORDED:
-        _reword(function, was, becomes)
+        reword(function, was, becomes)
 
 
 def downgrade() -> None:
     """Back to nobody being told, and everybody being admitted."""
     for function, was, becomes in reversed(REWORDED):
-        _reword(function, becomes, was)
+        reword(function, becomes, was)
     op.get_bind().exec_driver_sql(USER_JSON)
     op.execute("drop function admit")
     op.execute("alter table users drop column disabled_at")
     op.execute("drop trigger noticed on history")
     op.execute("drop function hand_out_notices, place_json, note_change")
     op.execute("drop table notices")
-
-
-def _reword(function: str, was: str, becomes: str) -> None:
-    definition = op.get_bind().exec_driver_sql(f"select pg_get_functiondef('{function}'::regproc)").scalar_one()
-    if definition.count(was) != 1:
-        raise ValueError(f"{function} does not say {was!r}, or more than once")
-    op.get_bind().exec_driver_sql(definition.replace(was, becomes))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
+from dyno.migrations.rewording import reword
+
 revision = "0015"
 down_revision = "0014"
 
@@ -17,22 +19,15 @@ _ERASES_CALENDARS = """  delete from idempotency_keys k where k.owner = sub;
 def upgrade() -> None:
     """Let a login read what is exported, and people subscribe."""
     op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
-    _reword(_ERASES, _ERASES_CALENDARS)
+    reword("erase_user", _ERASES, _ERASES_CALENDARS)
 
 
 def downgrade() -> None:
     """Back to a lab that nobody subscribes to; the tokens are lost."""
-    _reword(_ERASES_CALENDARS, _ERASES)
+    reword("erase_user", _ERASES_CALENDARS, _ERASES)
     op.execute(
         "drop function make_calendar, calendars_of, revoke_calendar, open_calendar, note_calendar, calendar_json"
     )
     op.execute("drop table calendars")
     op.execute("revoke select on dynos, capabilities, vehicles, occupancies, history from dyno_exports")
     op.execute("revoke execute on function admit from dyno_exports")
-
-
-def _reword(was: str, becomes: str) -> None:
-    definition = op.get_bind().exec_driver_sql("select pg_get_functiondef('erase_user'::regproc)").scalar_one()
-    if definition.count(was) != 1:
-        raise ValueError(f"erase_user does not say {was!r}, or more than once")
-    op.get_bind().exec_driver_sql(definition.replace(was, becomes))
