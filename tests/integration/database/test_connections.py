@@ -2,8 +2,8 @@
 
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Engine, text
 
 from cdk.local.instance import Instance
 from dyno import database
+from dyno.bootstrap import ROLES
 from dyno.database import autocommit, engine, transaction, trial, wait_until_awake
 from dyno.errors import DatabaseResuming, DatabaseUnavailable
 from dyno.observability import Request, serving
 from dyno.settings import Settings
 from tests.conftest import EngineAs
-from tests.lab import Lab
+from tests.integration.prometheus.tower import eventually
+from tests.lab import MONDAY, Lab
 
 BACKEND = text("select pg_backend_pid()")
 
@@ -145,6 +147,55 @@ def test_an_answer_that_is_late_is_unavailable_and_its_connection_is_dropped(
         connection.execute(text("select pg_sleep(1)"))
     with autocommit(over) as connection:
         assert connection.scalar(BACKEND) != slow
+    over.dispose()
+
+
+@contextmanager
+def somebody_is_booking(lab: Lab, over: Engine) -> Iterator[None]:
+    """The only dyno's Monday, for as long as this lasts; nothing comes of it."""
+    row = {"dyno_id": lab.dyno("Cell 1"), "vehicle_id": lab.vehicle(), "day": MONDAY}
+    booking = text(
+        "insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, booked_by)"
+        " values ('allocation', :dyno_id, :vehicle_id, 'brake', :day, :day, 'somebody')"
+    )
+    with trial(over) as somebody:
+        somebody.execute(booking, row)
+        yield
+
+
+def test_what_takes_longer_than_its_caller_waits_is_not_done_later(engine_as: EngineAs, lab: Lab) -> None:
+    over = engine_as("dyno_allocations")
+    with autocommit(over) as connection:
+        assert connection.scalar(text("show statement_timeout")) == "7500ms"
+        connection.execute(text("set statement_timeout = '300ms'"))
+
+    with somebody_is_booking(lab, engine_as("dyno_owner")), pytest.raises(DatabaseUnavailable):
+        lab.auto_allocate(over=over)
+
+    assert lab.sql("select count(*) from occupancies") == 0
+
+
+def test_the_server_gives_up_before_those_who_wait_at_the_gateway() -> None:
+    limits = {role.name.removeprefix("dyno_"): role.answers_within_ms for role in ROLES}
+
+    at_the_gateway = [limits[door] for door in ("allocations", "metrics", "exports")]
+
+    assert all(0 < each < database.ANSWER_TIMEOUT_S * 1000 for each in at_the_gateway)
+
+
+def test_what_nobody_waits_for_any_more_is_given_up(
+    settings_as: Callable[[str], Settings], engine_as: EngineAs, lab: Lab
+) -> None:
+    over = engine(settings_as("dyno_allocations"), answer_timeout_s=0.3)
+    at_it = "select count(*) from pg_stat_activity where usename = 'dyno_allocations' and state = 'active'"
+
+    with somebody_is_booking(lab, engine_as("dyno_owner")):
+        with pytest.raises(DatabaseUnavailable):
+            lab.auto_allocate(over=over)
+        assert lab.sql(at_it) == 1
+        eventually(lambda: lab.sql(at_it), lambda left: left == 0, deadline_s=5)
+
+    assert lab.sql("select count(*) from occupancies") == 0
     over.dispose()
 
 

@@ -26,24 +26,32 @@ class Role:
     Attributes:
         connections: How many sessions its functions may hold together.
         reads_only: Whether its transactions write nothing unless they ask to; what they may write, grants say.
+        answers_within_ms: How long a statement may take; 0 for as long as it takes. Shorter than whoever asks waits:
+            what they were told was not done is not done later.
     """
 
     name: str
     connections: int
     reads_only: bool = False
+    answers_within_ms: int = 0
 
 
 OWNER = Role("dyno_owner", 5)
+DOOR_MS = 7_500
+"""Just less than dyno.database.ANSWER_TIMEOUT_S."""
+LOOKS_EVERY = "1s"
+"""How often the server looks whether whoever asked is still there: nothing is done, or waited for, in vain."""
 ROLES = (
     OWNER,
-    Role("dyno_allocations", 100),
-    Role("dyno_metrics", 50, reads_only=True),
+    Role("dyno_allocations", 100, answers_within_ms=DOOR_MS),
+    Role("dyno_metrics", 50, reads_only=True, answers_within_ms=DOOR_MS),
     Role("dyno_ingest", 50),
     Role("dyno_lifecycle", 5),
     Role("dyno_roi", 20),
     Role("dyno_notices", 5),
     Role("dyno_imports", 5),
-    Role("dyno_exports", 20, reads_only=True),
+    Role("dyno_import_jobs", 6),
+    Role("dyno_exports", 20, reads_only=True, answers_within_ms=DOOR_MS),
 )
 
 
@@ -65,6 +73,8 @@ def statements(database: str, *, iam: bool) -> Iterator[str]:
         yield f"alter role {role.name} connection limit {role.connections}"
         if role.reads_only:
             yield f"alter role {role.name} set default_transaction_read_only = on"
+        yield f"alter role {role.name} set statement_timeout = {role.answers_within_ms}"
+        yield f"alter role {role.name} set client_connection_check_interval = '{LOOKS_EVERY}'"
         if iam:
             yield f"grant rds_iam to {role.name}"
         yield f"grant connect on database {of_database} to {role.name}"

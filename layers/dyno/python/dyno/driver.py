@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -27,6 +28,8 @@ class _Hurried(socket.socket):
     """
     A socket whose waits all end by one moment, in however many pieces the other side says what it says.
 
+    Behind that the line is dead, and the other side hears it: it has nobody to work for any more.
+
     Attributes:
         give_up_at: By the monotonic clock; None leaves the socket's own timeout as it is.
     """
@@ -35,20 +38,32 @@ class _Hurried(socket.socket):
 
     def recv(self, *args: Any) -> bytes:  # noqa: ANN401  # as the library has it
         """What is read; whatever comes behind it, as the handshake of TLS, has the time that is left."""
-        self.hurry()
-        read = super().recv(*args)
-        self.hurry()
+        try:
+            self.hurry()
+            read = super().recv(*args)
+            self.hurry()
+        except TimeoutError:
+            self._hang_up()
+            raise
         return read
 
     def recv_into(self, *args: Any) -> int:  # noqa: ANN401
         """How much was read."""
-        self.hurry()
-        return super().recv_into(*args)
+        try:
+            self.hurry()
+            return super().recv_into(*args)
+        except TimeoutError:
+            self._hang_up()
+            raise
 
     def send(self, *args: Any) -> int:  # noqa: ANN401
         """How much was sent."""
-        self.hurry()
-        return super().send(*args)
+        try:
+            self.hurry()
+            return super().send(*args)
+        except TimeoutError:
+            self._hang_up()
+            raise
 
     def hurry(self) -> None:
         """Let the next wait end in time."""
@@ -58,6 +73,11 @@ class _Hurried(socket.socket):
         if left_s <= 0:
             raise TimeoutError("the time for all of it is over")
         self.settimeout(left_s)
+
+    def _hang_up(self) -> None:
+        """To close it is not enough: whoever reads from it in pieces keeps it open."""
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
 
 
 class _HurriedTls(_Hurried, ssl.SSLSocket):
