@@ -16,7 +16,7 @@ from dyno.errors import InvalidRequest
 from dyno.exports import service
 from functions.exports import handler as door
 from tests.functions.conftest import Answer, Call, Caller, Printed
-from tests.lab import MONDAY, TUESDAY, Lab
+from tests.lab import MONDAY, TODAY, TUESDAY, Lab
 
 VIN = "9ZZ0TEST0VD000001"
 HEADERS = ["Allocation ID", "VIN", "Test", "Dyno", "Start Date", "End Date", "Status", "Requested by"]
@@ -373,3 +373,17 @@ def test_an_event_ends_on_the_day_after_its_last(call: Call, booked: Lab) -> Non
     assert f"DTSTART;VALUE=DATE:{MONDAY:%Y%m%d}\r\n" in text
     assert f"DTEND;VALUE=DATE:{TUESDAY + timedelta(days=1):%Y%m%d}\r\n" in text
     assert isinstance(MONDAY, date)
+
+
+@pytest.mark.parametrize(("most", "days"), [(4, [-2, 0, 1, 9]), (3, [0, 1, 9]), (2, [0, 1]), (9, [-5, -2, 0, 1, 9])])
+def test_of_more_than_a_calendar_holds_the_past_goes_first_and_then_what_is_far_ahead(
+    call: Call, lab: Lab, monkeypatch: pytest.MonkeyPatch, most: int, days: list[int]
+) -> None:
+    dyno_id, vehicle_id = lab.dyno("Cell 1"), lab.vehicle(VIN)
+    for day in (9, -5, 1, -2, 0):
+        lab.occupy(dyno_id, vehicle_id, TODAY + timedelta(days=day))
+    monkeypatch.setattr(service, "MAX_EVENTS", most)
+
+    shown = events(fetch(call, subscribe(call)["token"]))
+
+    assert [(each.start - TODAY).days for each in shown] == days

@@ -214,6 +214,22 @@ def test_an_entry_that_is_never_taken_waits_while_the_others_are_sent(site: Site
     assert event["detail"]["notice_id"] == last
 
 
+def test_one_that_is_never_taken_holds_up_none_that_come_later(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    book(site.lab, 25)
+    site.cancel(25)
+    monkeypatch.setattr(carrying, "MOST", 12)
+    first = site.lab.sql("select min(history_id) from notices")
+    site.events.refuse = lambda _, entries: [
+        "InternalFailure" if json.loads(entry["Detail"])["notice_id"] == first else None for entry in entries
+    ]
+
+    with pytest.raises(DynoError, match="EventBridge did not take 1: InternalFailure"):
+        site.ring()
+
+    assert len(site.arrived()) == 24
+    assert site.lab.rows("select history_id, claimed_until from notices where sent_at is null") == [(first, None)]
+
+
 def test_a_failure_that_is_taken_for_success_would_be_found(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     book(site.lab)
     site.cancel()

@@ -181,7 +181,8 @@ def subscribed(over: Engine, token: str | None, *, today: date, lab: str) -> str
         calendar = store.find(connection, token)
         if calendar is None:
             raise _opens_nothing()
-        found = store.events(connection, calendar, today - timedelta(days=PAST_DAYS), MAX_EVENTS)
+        since = today - timedelta(days=PAST_DAYS)
+        found = store.events(connection, calendar, since=since, today=today, limit=MAX_EVENTS)
     if calendar.unnoted:
         with transaction(over) as connection:
             store.allow_writing(connection)

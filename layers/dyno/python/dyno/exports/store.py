@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from dyno.exports.model import Booking, CalendarShown, Cell, NewCalendar, OpenCalendar, Said, Wanted
@@ -54,11 +54,15 @@ _CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
 
 def bookings(connection: Connection, wanted: Wanted, limit: int) -> list[Booking]:
     """Allocations in order of their first day, at most `limit`."""
-    query = _BOOKINGS.limit(limit)
+    query = _narrowed(_BOOKINGS, wanted).limit(limit)
+    return [Booking(**row._asdict()) for row in connection.execute(query)]
+
+
+def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
     for field, value in asdict(wanted).items():
         if value is not None:
             query = query.where(_CONDITIONS[field](value))
-    return [Booking(**row._asdict()) for row in connection.execute(query)]
+    return query
 
 
 def lab_sheets(connection: Connection, limit: int) -> Iterator[list[tuple[Cell, ...]]]:
@@ -94,12 +98,20 @@ def lab_sheets(connection: Connection, limit: int) -> Iterator[list[tuple[Cell, 
         yield [tuple(row) for row in connection.execute(query.limit(limit))]
 
 
-def events(connection: Connection, calendar: OpenCalendar, since: date, limit: int) -> list[Booking]:
-    """What a calendar shows: allocations that end on a day or later, those that begin first."""
+def events(connection: Connection, calendar: OpenCalendar, *, since: date, today: date, limit: int) -> list[Booking]:
+    """
+    What a calendar shows: allocations that end on a day or later, in order of their first day.
+
+    Of more than `limit`, what is over is left out first, the longest ago; then what is farthest ahead.
+    """
     wanted = Wanted(
         dyno_id=calendar.dyno_id, vehicle_id=calendar.vehicle_id, booked_by=calendar.booked_by, from_date=since
     )
-    return bookings(connection, wanted, limit)
+    over = occupancies.c.end_date < today
+    away = case((over, today - occupancies.c.end_date), else_=occupancies.c.start_date - today)
+    query = _narrowed(_BOOKINGS.order_by(None).order_by(over, away, occupancies.c.id), wanted).limit(limit)
+    found = [Booking(**row._asdict()) for row in connection.execute(query)]
+    return sorted(found, key=lambda booking: (booking.start_date, booking.allocation_id))
 
 
 def digest(token: str) -> bytes:

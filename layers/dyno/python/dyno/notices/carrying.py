@@ -137,29 +137,40 @@ def carry(
         Unavailable: The outbox does not answer; what it was to be told, it hands out again.
     """
     carried = Carried()
+    refused: dict[int, str] = {}
     notices = outbox.ask(Asked(most=MOST))
     while notices:
-        refused = _send(bus, notices, wait)
+        refused |= _send(bus, notices, wait)
         sent = [notice for notice in notices if notice.notice_id not in refused]
         carried.sent += len(sent)
         carried.late += sum(now - notice.occurred_at > PROMPT for notice in sent)
-        if refused:
-            carried.unsent = len(refused)
-            carried.reason = f"EventBridge did not take {len(refused)}: {', '.join(sorted(set(refused.values())))}"
-        elif time_left_s() < RESERVE_S:
+        if time_left_s() < RESERVE_S:
             carried.reason = "stopped before the function's deadline"
-        most = 0 if carried.reason else MOST
-        notices = outbox.ask(Asked(sent=[notice.notice_id for notice in sent], unsent=list(refused), most=most))
+        # What was refused stays claimed until the end, or it would be handed out again at once.
+        on = not carried.reason and len(refused) < MOST and bool(sent)
+        said = Asked(
+            sent=[each.notice_id for each in sent],
+            unsent=[] if on else list(refused),
+            most=MOST - len(refused) if on else 0,
+        )
+        notices = outbox.ask(said)
+        if on and not notices and refused:
+            outbox.ask(Asked(unsent=list(refused), most=0))
+    if refused:
+        carried.unsent = len(refused)
+        carried.reason = f"EventBridge did not take {len(refused)}: {', '.join(sorted(set(refused.values())))}"
     return carried
 
 
 def _send(bus: Bus, notices: Sequence[Notice], wait: Callable[[float], None]) -> dict[int, str]:
-    """Why those were not sent that were not; behind the first of them, nothing is tried."""
+    """Why those were not sent that were not; behind a group of which nothing was taken, nothing is tried."""
+    refused: dict[int, str] = {}
     for first in range(0, len(notices), MOST_ENTRIES):
-        if refused := _refused(bus, notices[first : first + MOST_ENTRIES], wait):
-            left = (notice.notice_id for notice in notices[first + MOST_ENTRIES :])
-            return refused | dict.fromkeys(left, "not tried")
-    return {}
+        group = notices[first : first + MOST_ENTRIES]
+        refused |= _refused(bus, group, wait)
+        if all(notice.notice_id in refused for notice in group):
+            return refused | dict.fromkeys((each.notice_id for each in notices[first + MOST_ENTRIES :]), "not tried")
+    return refused
 
 
 def _refused(bus: Bus, notices: Sequence[Notice], wait: Callable[[float], None]) -> dict[int, str]:
