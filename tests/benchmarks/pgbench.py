@@ -11,7 +11,7 @@ from statistics import median
 from cdk.local.instance import LOOPBACK
 from cdk.local.postgres import BIN
 
-FOR_S = 1.2
+FOR_S = 1
 WARM_UP_SHARE = 0.25
 """Of that time: functions are compiled, pages read."""
 

@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from dyno.database import transaction
-from tests.lab import MONDAY, Lab
+from dyno.errors import VehicleAlreadyAllocated
+from tests.lab import MONDAY, TUESDAY, Lab
 
-WALKED = 16
+WALKED = 8
+"""Dynos that are looked at one by one before a look at all; see 0011_crowd.sql."""
 DRIVE_TYPES, WEIGHT_CLASSES = ("2WD", "AWD"), ("<10K", ">10K")
 
 
@@ -70,15 +72,15 @@ def behind_a_queue(lab: Lab) -> str:
 def test_the_first_in_order_is_chosen_also_behind_many_that_are_taken(lab: Lab) -> None:
     vin = behind_a_queue(lab)
 
-    assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED}"
+    assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED:02d}"
 
 
 def test_behind_many_that_are_taken_one_that_somebody_is_booking_is_passed_over(lab: Lab) -> None:
     vin = behind_a_queue(lab)
 
     with transaction(lab.owner) as somebody:
-        somebody.execute(text("select from dynos where name = :name for no key update"), {"name": f"D{WALKED}"})
-        assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED + 1}"
+        somebody.execute(text("select from dynos where name = :name for no key update"), {"name": f"D{WALKED:02d}"})
+        assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == f"D{WALKED + 1:02d}"
 
 
 def test_one_for_any_test_is_not_passed_over_for_one_that_can_do_more(lab: Lab) -> None:
@@ -94,6 +96,44 @@ def test_one_for_any_test_is_not_passed_over_for_one_that_can_do_more(lab: Lab) 
 
 def test_what_can_do_more_is_chosen_when_all_that_can_do_less_are_taken(lab: Lab) -> None:
     vin = behind_a_queue(lab)
-    lab.sql("update dynos set enabled = false where name >= :name", name=f"D{WALKED}")
+    lab.sql("update dynos set enabled = false where name >= :name", name=f"D{WALKED:02d}")
 
     assert lab.auto_allocate(vin, MONDAY).allocation.dyno_name == "A"
+
+
+MEANWHILE = """
+create or replace function unfit(d dynos, p_capable boolean, p_start date, p_end date) returns text
+language plpgsql as $$ begin
+  -- Of these the last are asked only when the first were all taken.
+  if d.name >= 'D10' then
+    insert into occupancies (kind, dyno_id, vehicle_id, test_type, start_date, end_date, booked_by)
+    select 'allocation', x.id, v.id, 'brake', p_start, p_end, 'somebody' from dynos x, vehicles v
+     where x.name = 'Parking' and v.vin = '9ZZ0TEST0VD000008' on conflict do nothing;
+  end if;
+  return case when not d.enabled then 'disabled' when not p_capable then 'not_capable' end;
+end $$
+"""
+"""Somebody books the vehicle elsewhere, in the midst of a choice: when the first dynos have been looked at."""
+
+
+@pytest.mark.own_database
+def test_a_vehicle_that_is_booked_while_its_dynos_are_looked_at_is_said_to_be_booked(lab: Lab) -> None:
+    lab.dyno("Parking", "mileage any any")
+    vin = behind_a_queue(lab)
+    lab.sql(MEANWHILE)
+
+    with pytest.raises(VehicleAlreadyAllocated) as refused:
+        lab.auto_allocate(vin, MONDAY)
+
+    assert [each["start_date"] for each in refused.value.details["in_the_way"]] == [str(MONDAY)]
+
+
+@pytest.mark.own_database
+def test_a_vehicle_that_is_booked_meanwhile_is_booked_on_the_next_day_if_it_may(lab: Lab) -> None:
+    lab.dyno("Parking", "mileage any any")
+    vin = behind_a_queue(lab)
+    lab.sql(MEANWHILE)
+
+    booked = lab.auto_allocate(vin, MONDAY, backup=True, max_backup_days=1).allocation
+
+    assert (booked.start_date, booked.dyno_name) == (TUESDAY, "D00")
