@@ -53,6 +53,8 @@ ROUTES = (
     Route("PATCH", "/users/{user_id}", "allocations"),
     Route("DELETE", "/users/{user_id}", "allocations"),
     Route("POST", "/imports", "imports"),
+    Route("POST", "/imports/uploads", "imports"),
+    Route("GET", "/imports/{import_id}", "imports"),
     Route("GET", "/metrics/performance", "metrics"),
     Route("GET", "/metrics/calls", "metrics"),
     Route("GET", "/metrics/health", "metrics"),

@@ -16,7 +16,7 @@ Body = dict[str, Any]
 
 KEPT = (
     *("dynos", "capabilities", "order_of_choice", "vehicles", "registry_history", "occupancies", "history"),
-    *("idempotency_keys", "imported_requests", "refusals", "roi_assumptions", "calendars"),
+    *("idempotency_keys", "imported_requests", "import_jobs", "refusals", "roi_assumptions", "calendars"),
 )
 """Tables that only a request writes to."""
 
@@ -117,6 +117,15 @@ class Things:
         )
         return calendar_id
 
+    def upload(self, sub: str) -> int:
+        """A file that somebody is to send."""
+        import_id: int = self._sql(
+            "insert into import_jobs (owner, role, wanted, upload_until) values (:sub, 'admin',"
+            """ '{"content_type": "text/csv", "size_bytes": 9}', now()) returning id""",
+            sub=sub,
+        )
+        return import_id
+
     def token(self) -> str:
         """Of a calendar that is there."""
         token = f"cal_{secrets.token_urlsafe(32)}"
@@ -124,7 +133,7 @@ class Things:
         return token
 
     def version(self, table: str, thing_id: int) -> int:
-        if table == "calendars":  # they are made and revoked, and never changed
+        if table in {"calendars", "import_jobs"}:  # no request changes one
             return 1
         version: int = self._sql(f"select version from {table} where id = :id", id=thing_id)
         return version
@@ -170,6 +179,7 @@ MAKERS: Mapping[str, tuple[str, Callable[[Things, str], int]]] = {
     "vehicle_id": ("vehicles", lambda things, _: things.vehicle()),
     "user_id": ("users", Things.user),
     "calendar_id": ("calendars", lambda things, sub: things.calendar(sub)),
+    "import_id": ("import_jobs", Things.upload),
 }
 """By the name of an id: the table, and how to make such a thing for somebody."""
 
@@ -190,6 +200,7 @@ BODIES: Mapping[str, Callable[[Things, About], Body]] = {
     "POST /vehicles": lambda things, _: {"vin": things.vin(), "weight_lbs": 5200, "drive_type": "2WD"},
     "PATCH /vehicles/{vehicle_id}": lambda *_: {"weight_lbs": 5300},
     "POST /calendars": lambda *_: {"scope": "everything"},
+    "POST /imports/uploads": lambda *_: {"content_type": "text/csv", "size_bytes": 9},
     "POST /users": lambda things, _: {"sub": f"nobody-{things.name()}"},
     "PATCH /users/{user_id}": lambda *_: {"role": "power_user"},
     "PUT /metrics/roi/assumptions": lambda things, _: {

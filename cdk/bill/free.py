@@ -47,6 +47,7 @@ FREE: Mapping[str, str] = {
     "AWS::ElasticLoadBalancingV2::ListenerCertificate": _BALANCING,
     "AWS::ElasticLoadBalancingV2::ListenerRule": _BALANCING,
     "AWS::ElasticLoadBalancingV2::TargetGroup": _BALANCING,
+    "AWS::Events::Rule": "events of AWS's own services are free; the function that one calls is billed by its runs",
     "AWS::IAM::ManagedPolicy": _ACCESS,
     "AWS::IAM::Policy": _ACCESS,
     "AWS::IAM::Role": _ACCESS,

@@ -135,8 +135,9 @@ class Pricing:
         yield monitoring(instance, "capacity for records", records, prices.AURORA_CAPACITY)
 
     def bucket(self, bucket: Resource) -> Iterator[Item]:
-        """Storage; both hold records. Requests are counted where they are made."""
-        yield monitoring(bucket, "objects", self.traffic.objects_gb, prices.S3_STORAGE)
+        """Storage of records, or of what people send. Requests are counted where they are made."""
+        whose = application if "NotificationConfiguration" in bucket.properties else monitoring
+        yield whose(bucket, "objects", self.traffic.objects_gb, prices.S3_STORAGE)
 
     def user_pool(self, pool: Resource) -> Iterator[Item]:
         """People who sign in, by tier."""

@@ -52,7 +52,7 @@ class Traffic:
         io_per_call: The same of a record; writes count by 4 kB of log.
         booking_bytes: What a request leaves in the database for good, indexes included; kept for three years.
         row_bytes: A record's row with its indexes, kept for `metrics_retention_days`.
-        objects_gb: What a bucket holds: the snapshot, and batches that failed.
+        objects_gb: What a bucket holds: the snapshot, batches that failed, or files that were sent.
         dashboard_looks: How often somebody opens the dashboard; how much it then shows, its body says.
         notifications: E-mails of alarms.
         people: Who sign in.

@@ -7,7 +7,7 @@ from aws_cdk import aws_logs as logs
 from cdk.constructs.database import NAME, Database
 from cdk.constructs.function import PrivateFunction
 from cdk.constructs.identity import Identity
-from cdk.constructs.storage import FailedBatches, Snapshot
+from cdk.constructs.storage import FailedBatches, Snapshot, Uploads
 from cdk.constructs.tracking import tracking_variables
 from cdk.options import Options
 from cdk.stage import Stage
@@ -41,6 +41,11 @@ class Environment:
             "SCRAPER_CLIENT_ID": self.identity.scraper.user_pool_client_id,
             "SNAPSHOT_BUCKET": self.snapshot.bucket.bucket_name,
         }
+
+
+def upload_variables(uploads: Uploads) -> dict[str, str]:
+    """What a function is told besides that has to do with large files; dyno.settings.UploadSettings reads it."""
+    return {"UPLOADS_BUCKET": uploads.bucket.bucket_name, "UPLOADS_DOMAIN": uploads.bucket.bucket_regional_domain_name}
 
 
 def redrive_variables(

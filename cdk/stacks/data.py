@@ -14,7 +14,7 @@ from cdk.constructs.identity import Identity
 from cdk.constructs.layers import Layers
 from cdk.constructs.log_group import log_group
 from cdk.constructs.network import Network
-from cdk.constructs.storage import FailedBatches, Snapshot
+from cdk.constructs.storage import FailedBatches, Snapshot, Uploads
 from cdk.options import Options
 from cdk.stage import ROOT, Stage
 
@@ -33,13 +33,15 @@ class DataStack(Stack):
         )
         self.snapshot = Snapshot(self, "Snapshot")
         self.failed_batches = FailedBatches(self, "FailedBatches")
+        self.uploads = Uploads(self, "Uploads")
         self.identity = Identity(self, "Identity")
         self.variables = Environment(options, stage, self.database, self.identity, self.snapshot)
         # A missing snapshot is told from a forbidden one by the right to list.
         self.network.admit(actions=["s3:GetObject", "s3:PutObject"], resources=[self.snapshot.object_arn])
         self.network.admit(actions=["s3:ListBucket"], resources=[self.snapshot.bucket.bucket_arn])
+        self.uploads.admit_to(self.network)
         # With everything they lean on: a kept cluster would otherwise hold its network and parameters half deleted.
-        for kept in (self.network, self.database, self.snapshot, self.failed_batches, self.identity):
+        for kept in (self.network, self.database, self.snapshot, self.failed_batches, self.uploads, self.identity):
             RemovalPolicies.of(kept).retain()
         self._prepare_database()
         self._outputs()
@@ -118,6 +120,7 @@ class DataStack(Stack):
         CfnOutput(self, "BootstrapFunctionName", value=self.bootstrap.function.function_name)
         CfnOutput(self, "MigrateFunctionName", value=self.migrate.function.function_name)
         CfnOutput(self, "FailedBatchesBucketName", value=self.failed_batches.bucket.bucket_name)
+        CfnOutput(self, "UploadsBucketName", value=self.uploads.bucket.bucket_name)
 
 
 def _migrations() -> list[Path]:

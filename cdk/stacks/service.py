@@ -1,6 +1,6 @@
 """What works: the functions, the API in front of them, and the pipeline behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -9,7 +9,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from cdk.constructs.api import Api
-from cdk.constructs.environment import redrive_variables
+from cdk.constructs.arrivals import arrived
+from cdk.constructs.environment import redrive_variables, upload_variables
 from cdk.constructs.firewall import Firewall
 from cdk.constructs.function import DynoFunction
 from cdk.constructs.layers import Layers
@@ -27,8 +28,11 @@ DOOR_SERIES, ROI_SERIES = 4, 11
 cold starts and, of what reports on the lab, its seven business metrics. Together they are all that the catalogue's
 budget leaves: another door needs a larger one, or fewer methods with series of their own."""
 
-MOST_IMPORTS = 5
-"""Imports at once, and sessions of theirs; see dyno.bootstrap."""
+JOB_SERIES = 0
+"""There are no more: calls of whoever imports large files are rows, in all reports, and nothing in CloudWatch."""
+
+MOST_IMPORTS, MOST_IMPORT_JOBS = 5, 3
+"""Imports at once, and sessions of theirs; of large files each has two. See dyno.bootstrap."""
 
 
 class ServiceStack(Stack):
@@ -52,6 +56,7 @@ class ServiceStack(Stack):
             "Roi", "roi", "dyno_roi", "Reports what it saves", timeout=Duration.minutes(5), series=ROI_SERIES
         )
         self.imports = self._imports()
+        self.import_jobs = self._import_jobs()
         self.exports = self._door(
             "Exports",
             "exports",
@@ -122,7 +127,29 @@ class ServiceStack(Stack):
             reserved_concurrency=reserved and min(reserved, MOST_IMPORTS),
             series=DOOR_SERIES,
             more_layers=[self._layers.sheets],
+            more_variables=upload_variables(self._data.uploads),
         )
+
+    def _import_jobs(self) -> DynoFunction:
+        """Nobody waits at the gateway for these; their own time is the longest that Lambda has."""
+        reserved = self._options.reserved_concurrency
+        function = self._function(
+            "ImportJobs",
+            "import_jobs",
+            "dyno_import_jobs",
+            "Imports large files",
+            self.call_log,
+            Duration.minutes(15),
+            3008,
+            reserved_concurrency=reserved and min(reserved, MOST_IMPORT_JOBS),
+            series=JOB_SERIES,
+            more_layers=[self._layers.sheets],
+            more_variables=upload_variables(self._data.uploads),
+        )
+        self._data.uploads.grant_import(function)
+        self._data.uploads.grant_sign(self.imports)
+        arrived(self, "Arrived", uploads=self._data.uploads, function=function)
+        return function
 
     def _ingest(self) -> DynoFunction:
         # What ingest logs must not come back to it.
@@ -204,6 +231,7 @@ class ServiceStack(Stack):
         snapstart: bool = False,
         series: int | None = None,
         more_layers: Sequence[lambda_.ILayerVersion] = (),
+        more_variables: Mapping[str, str] | None = None,
     ) -> DynoFunction:
         function = DynoFunction(
             self,
@@ -212,7 +240,8 @@ class ServiceStack(Stack):
             description=description,
             layers=[*self._layers.versions, *more_layers],
             environment=self._data.variables.of(database_user)
-            | ({"METRICS_SERIES_BUDGET": str(series)} if series else {}),
+            | ({"METRICS_SERIES_BUDGET": str(series)} if series is not None else {})
+            | dict(more_variables or {}),
             log_group=log_group,
             network=self._data.network,
             timeout=timeout,
@@ -232,6 +261,7 @@ class ServiceStack(Stack):
         CfnOutput(self, "MetricsFunctionName", value=self.metrics.function.function_name)
         CfnOutput(self, "RoiFunctionName", value=self.roi.function.function_name)
         CfnOutput(self, "ImportsFunctionName", value=self.imports.function.function_name)
+        CfnOutput(self, "ImportJobsFunctionName", value=self.import_jobs.function.function_name)
         CfnOutput(self, "ExportsFunctionName", value=self.exports.function.function_name)
         CfnOutput(self, "MetricsIngestFunctionName", value=self.ingest.function.function_name)
         CfnOutput(self, "LifecycleFunctionName", value=self.lifecycle.function.function_name)

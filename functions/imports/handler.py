@@ -1,21 +1,26 @@
-"""The door for files: a lab's sheets come in, and a report goes out."""
+"""The door for files: a lab's sheets come in, or are told where to go if they are large, and a report goes out."""
 
+import os
+import time
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic_core import from_json
 
 from dyno.auth import Permission
 from dyno.database import engine
 from dyno.errors import InvalidRequest
-from dyno.http import Door, allow
-from dyno.imports import service
+from dyno.http import Door, Number, allow
+from dyno.imports import jobs, service
+from dyno.imports.jobs_model import ImportJob, MadeUpload, NewUpload
 from dyno.imports.model import DateOrder, Kind, Mapping
 from dyno.imports.report import ImportReport, Terms, Wanted
+from dyno.imports.storage import Uploads
 from dyno.metrics import invocation
-from dyno.settings import settings
+from dyno.settings import UploadSettings, settings
 
 door = Door(settings)
 
@@ -27,6 +32,9 @@ In base64 that is 5.6 MB.
 Source:
     AWS Lambda Developer Guide, "Lambda quotas": 6 MB of a request, in which the file is base64.
 """
+
+RESERVE_S = 4
+"""Of the function's own 28 s, for an answer with a report of all rows."""
 
 Flag = Annotated[Literal["true", "false"], Query()]
 
@@ -53,8 +61,37 @@ def import_file(
         partial=partial == "true",
         keep_placements=keep_placements == "true",
     )
-    over = engine(settings(), service.TIMEOUT_S)
-    return service.import_file(over, content, wanted, charset=charset(), actor=door.actor, terms=terms())
+    left_s = door.lambda_context.get_remaining_time_in_millis() / 1000
+    give_up_at = time.monotonic() + left_s - RESERVE_S
+    return service.import_file(
+        engine(settings(), answer_timeout_s=None),
+        content,
+        wanted,
+        charset=charset(),
+        actor=door.actor,
+        terms=Terms.of(settings(), datetime.now(settings().lab_time_zone)),
+        course=service.Course(give_up_at=lambda: give_up_at),
+    )
+
+
+@door.post("/imports/uploads")
+@allow(Permission.IMPORT_DATA)
+def announce(request: NewUpload) -> Response[MadeUpload]:
+    """Say where a file too large for a request is to be sent; it is imported when it is there."""
+    made = jobs.announce_import(engine(settings()), request, actor=door.actor, uploads=uploads())
+    return Response(201, "application/json", made)
+
+
+@door.get("/imports/<import_id>")
+@allow(Permission.IMPORT_DATA)
+def import_job(import_id: Annotated[Number, Path(lt=2**31)]) -> ImportJob:
+    """How far the import of an uploaded file has come, and what came of it."""
+    return jobs.import_job(engine(settings()), import_id, uploads=uploads())
+
+
+def uploads() -> Uploads:
+    """Where large files go."""
+    return Uploads(UploadSettings.from_env(os.environ), settings().aws_region)
 
 
 def mapping(columns: str | None) -> Mapping:
@@ -79,12 +116,6 @@ def charset() -> str | None:
     _, _, parameters = str(door.current_event.headers.get("Content-Type", "")).partition(";")
     named = (each.strip().partition("=") for each in parameters.split(";"))
     return next((value.strip('"').lower() for name, _, value in named if name.lower() == "charset"), None)
-
-
-def terms() -> Terms:
-    """The lab's limits for a booking, and the moment."""
-    now = datetime.now(settings().lab_time_zone)
-    return Terms(settings().lab_time_zone.key, now.date(), settings().horizon_days, settings().max_days, now)
 
 
 door.check()

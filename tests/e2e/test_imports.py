@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import httpx
 
 from functions.imports.handler import CSV, XLSX
-from tests.e2e.site import in_days
+from tests.e2e.site import eventually, in_days
 from tests.e2e.test_registry import new_vin
 from tests.integration.imports.conftest import workbook
 
@@ -65,3 +65,30 @@ def test_a_sheet_with_a_fault_leaves_nothing_behind(admin: httpx.Client) -> None
 
 def test_only_admins_import(user: httpx.Client) -> None:
     assert user.post("/imports", content="VIN\n", headers={"Content-Type": CSV}).status_code == 403
+
+
+def test_a_large_file_is_sent_to_an_address_and_imported_when_it_is_there(admin: httpx.Client) -> None:
+    vins = [new_vin() for _ in range(2_500)]
+    lines = ["Vehicles of a lab", "", "VIN #,Weight (lbs),AWD/2WD", *(f"{vin},5200,4x4" for vin in vins)]
+    content = "\n".join(lines).encode()
+    wanted = {"content_type": CSV, "size_bytes": len(content), "filename": "backlog.csv"}
+
+    too_many = admin.post("/imports", content=content, headers={"Content-Type": CSV})
+    made = admin.post("/imports/uploads", json=wanted).json()
+    sent = httpx.put(made["upload"]["url"], content=content, headers=made["upload"]["headers"])
+    again = httpx.put(made["upload"]["url"], content=content, headers=made["upload"]["headers"])
+    done = eventually(
+        lambda: admin.get(f"/imports/{made['import_id']}").json(),
+        lambda said: said["status"] not in {"awaiting_upload", "running"},
+        deadline_s=60,
+    )
+
+    assert (too_many.status_code, sent.status_code, again.status_code) == (422, 200, 412)
+    assert "POST /imports/uploads" in too_many.json()["detail"]
+    assert (done["status"], done["counts"]["created"], done["rows_done"], done["rows_total"]) == (
+        *("succeeded", 2_500),
+        *(2_500, 2_500),
+    )
+    report = httpx.get(done["report"]["url"]).json()
+    assert [row["name"] for row in report["rows"] if row["outcome"] == "created"] == vins
+    assert admin.get("/vehicles", params={"vin": vins[-1]}).json()["items"][0]["weight_lbs"] == 5200

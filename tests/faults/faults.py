@@ -53,10 +53,11 @@ RESOURCES = ("migrate", "bootstrap")
 FAULTS = (
     Fault(
         "PostgreSQL is stopped, or starts",
-        (*API, "imports", "metrics_ingest", "lifecycle", "migrate"),
+        (*API, "imports", "import_jobs", "metrics_ingest", "lifecycle", "migrate"),
         Answer.LATER,
         "requests-fail",
         (
+            "functions/test_import_jobs_door.py::test_what_is_worth_another_try_is_tried_thrice",
             "faults/test_server.py::test_everybody_is_told_to_come_back_and_served_when_it_is_there_again",
             "faults/test_wire.py::test_a_timers_work_fails_and_is_done_the_next_time",
             "e2e/test_survival.py::test_a_minute_without_the_database_loses_nothing_and_stops_no_scrape",

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from cdk.local.instance import LOOPBACK
-from dyno import database, rds_token
+from dyno import database, signing
 from dyno.settings import DatabaseAuth, Settings
 from functions.allocations import handler as allocations
 from tests.faults.answers import Told, amiss, by_the_room
@@ -92,9 +92,9 @@ def log_in(known: Settings) -> Told:
 def test_a_token_that_was_signed_at_the_wrong_time_is_a_database_to_come_back_to(
     doorkeeper: Settings, by: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rds_token, "datetime", shifted(by))
+    monkeypatch.setattr(signing, "datetime", shifted(by))
     told = log_in(doorkeeper)
-    monkeypatch.setattr(rds_token, "datetime", datetime)
+    monkeypatch.setattr(signing, "datetime", datetime)
 
     assert amiss(told) == []
     assert "does not believe" in told.body["detail"]
@@ -104,7 +104,7 @@ def test_a_token_that_was_signed_at_the_wrong_time_is_a_database_to_come_back_to
 def test_a_refused_token_that_is_taken_for_a_bug_would_be_found(
     doorkeeper: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rds_token, "datetime", shifted(HOUR))
+    monkeypatch.setattr(signing, "datetime", shifted(HOUR))
     monkeypatch.setattr(database, "_NOT_BELIEVED", "none")
 
     assert "is 500" in amiss(log_in(doorkeeper))[0]

@@ -114,11 +114,14 @@ Feed = Callable[[list[dict[str, Any]]], dict[str, float]]
 
 @pytest.fixture(autouse=True)
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """S3 with the snapshot's bucket, and nothing of the real one within reach."""
+    """S3 with the buckets of the snapshot and of uploads, and nothing of the real one within reach."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("UPLOADS_BUCKET", "uploads")
+    monkeypatch.setenv("UPLOADS_DOMAIN", "uploads.s3.us-east-1.amazonaws.com")
     with mock_aws():
-        boto3.client("s3", "us-east-1").create_bucket(Bucket="snapshots")
+        for name in ("snapshots", "uploads"):
+            boto3.client("s3", "us-east-1").create_bucket(Bucket=name)
         yield
 
 

@@ -216,3 +216,13 @@ def test_without_being_told_to_keep_them_tests_are_booked_by_the_rule(call: Call
     send(call, book, keep_placements="false", partial="true")
 
     assert shown(whole)["placements"] != expected(before)["placements"]
+
+
+def test_nothing_comes_back_as_somebodys_who_is_disabled(call: Call, whole: Lab) -> None:
+    book = lab_workbook(call)
+    emptied(whole)
+    whole.sql("update users set disabled_at = now() where sub = 'ann'")
+
+    send(call, book)
+
+    assert whole.rows("select distinct booked_by from occupancies where kind = 'allocation'") == [("admin",)]

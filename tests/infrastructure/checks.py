@@ -98,6 +98,9 @@ def _admissible(statement: Mapping[str, Any], arn: str) -> bool:
     if arn == "arn:<AWS::Partition>:s3:::cloudformation-custom-resource-response-<AWS::Region>/*":
         return as_list(statement["Action"]) == ["s3:PutObject"]
     ours = statement.get("Condition") == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+    sent = {"<UploadsBucket>/uploads/*": "s3:GetObject", "<UploadsBucket>/reports/*": "s3:PutObject"}
+    if action := sent.get(re.sub(r"Bucket\w+\.Arn>", "Bucket>", arn)):
+        return ours and as_list(statement["Action"]) == [action]
     return ours and re.fullmatch(r"<SnapshotBucket\w+\.Arn>(/exposition/snapshot\.json)?", arn) is not None
 
 

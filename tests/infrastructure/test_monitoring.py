@@ -6,7 +6,7 @@ import re
 import pytest
 
 from cdk.monitoring import queries
-from cdk.stacks.service import DOOR_SERIES, ROI_SERIES
+from cdk.stacks.service import DOOR_SERIES, JOB_SERIES, ROI_SERIES
 from dyno.metrics import catalogue
 from dyno.metrics.line import Finished, Lines
 from dyno.metrics.observation import Observation
@@ -264,8 +264,9 @@ def left_out(budget: int, *, reports: bool) -> set[str]:
 
 
 def test_each_share_has_room_for_what_its_function_makes(aws: Templates) -> None:
-    *doors, reporting = sorted(series_budgets(aws.service))
+    jobs, *doors, reporting = sorted(series_budgets(aws.service))
 
+    assert jobs == JOB_SERIES == 0
     assert doors == [DOOR_SERIES] * len(doors)
     assert reporting == ROI_SERIES
     assert left_out(DOOR_SERIES, reports=False) == left_out(ROI_SERIES, reports=True) == set()

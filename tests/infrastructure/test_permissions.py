@@ -11,7 +11,7 @@ from tests.infrastructure.test_watchtower import EVERYTHING
 
 HERE = "<AWS::Region>:<AWS::AccountId>"
 OURS = "StringEquals aws:SourceAccount <AWS::AccountId>"
-SNAPSHOT, FAILED = "<SnapshotBucket.Arn>", "<FailedBatchesBucket.Arn>"
+SNAPSHOT, FAILED, UPLOADS = "<SnapshotBucket.Arn>", "<FailedBatchesBucket.Arn>", "<UploadsBucket.Arn>"
 TRACE = {Grant("Allow", f"xray:{action}", "*") for action in ("PutTelemetryRecords", "PutTraceSegments")}
 INTERFACES = {
     *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
@@ -66,7 +66,12 @@ SERVICE: Grants = {
     | may(SNAPSHOT, "s3:ListBucket")
     | may(f"{SNAPSHOT}/exposition/snapshot.json", "s3:GetObject"),
     "RoiRole": inside("CallLog", "dyno_roi"),
-    "ImportsRole": inside("CallLog", "dyno_imports"),
+    "ImportsRole": inside("CallLog", "dyno_imports")
+    | may(f"{UPLOADS}/uploads/*", "s3:PutObject")
+    | may(f"{UPLOADS}/reports/*", "s3:GetObject"),
+    "ImportJobsRole": inside("CallLog", "dyno_import_jobs")
+    | may(f"{UPLOADS}/uploads/*", "s3:GetObject")
+    | may(f"{UPLOADS}/reports/*", "s3:PutObject"),
     "ExportsRole": inside("CallLog", "dyno_exports"),
     "IngestRole": inside("IngestLog", "dyno_ingest")
     | may(SNAPSHOT, "s3:ListBucket")
@@ -128,6 +133,7 @@ DOORS = ("Allocations", "Exports", "Imports", "Metrics", "Roi")
 CALLERS = {
     *(Caller(f"{door}Function", "apigateway.amazonaws.com", GATEWAY) for door in DOORS),
     Caller("IngestFunction", "logs.amazonaws.com", "<CallLog.Arn>"),
+    Caller("ImportJobsFunction", "events.amazonaws.com", "<Arrived.Arn>"),
     Caller("NoticesCarrierFunction", "logs.amazonaws.com", "<CallLog.Arn>"),
 }
 """One of the gateway's a function: of each method they would outgrow Lambda's limit for a policy."""

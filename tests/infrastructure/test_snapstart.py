@@ -21,7 +21,7 @@ from tests.infrastructure.test_permissions import GATEWAY
 RESTORED = ("Allocations", "Metrics", "Roi", "Exports", "Ingest")
 """Those that somebody waits for; what a night, a deployment or a sheet does may start as slowly as it likes."""
 
-OTHERS = ("Imports", "NoticesCarrier")
+OTHERS = ("ImportJobs", "Imports", "NoticesCarrier")
 """Those that are called from outside, too."""
 
 BY_ITSELF = {"AWS::Lambda::Version", "AWS::Lambda::Alias"}
@@ -127,7 +127,11 @@ def test_a_way_past_the_snapshot_would_be_found(restored: Templates, fault: str)
 def test_the_callers_are_the_same(restored: Templates) -> None:
     found = {(text(caller.principal), caller.source) for caller in callers(restored.service)}
 
-    assert found == {("apigateway.amazonaws.com", GATEWAY), ("logs.amazonaws.com", "<CallLog.Arn>")}
+    assert found == {
+        ("apigateway.amazonaws.com", GATEWAY),
+        ("events.amazonaws.com", "<Arrived.Arn>"),
+        ("logs.amazonaws.com", "<CallLog.Arn>"),
+    }
     assert len(callers(restored.service)) == len(RESTORED + OTHERS)
 
 

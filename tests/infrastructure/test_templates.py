@@ -16,6 +16,7 @@ FROZEN = {
     "FailedBatchesBucketD51F47E2": "AWS::S3::Bucket",
     "IdentityPool9E5AED46": "AWS::Cognito::UserPool",
     "SnapshotBucket0C603D6F": "AWS::S3::Bucket",
+    "UploadsBucketC4B27CC7": "AWS::S3::Bucket",
     # In place of these there would be another cluster, or none:
     "DatabaseClusterSubnets5540150D": "AWS::RDS::DBSubnetGroup",
     "DatabaseGroupFDC7ECA8": "AWS::EC2::SecurityGroup",
@@ -67,7 +68,7 @@ PERMISSION = {
 
 def test_no_functions_policy_outgrows_lambdas_limit(each: Templates) -> None:
     assert [checks.too_large_policies(template) for template in each.all] == [[], [], []]
-    assert len(checks.policy_sizes(each.service)) == 7
+    assert len(checks.policy_sizes(each.service)) == 8
 
 
 def test_a_policy_of_two_permissions_a_method_would_be_found(aws: Templates) -> None:
@@ -77,13 +78,13 @@ def test_a_policy_of_two_permissions_a_method_would_be_found(aws: Templates) -> 
     assert checks.too_large_policies(spoilt) == ["AllocationsFunctionFC2E7F5C"]
 
 
-def test_the_way_to_s3_admits_only_the_snapshot_and_answers_to_cloudformation(each: Templates) -> None:
+def test_the_way_to_s3_admits_only_the_snapshot_uploads_and_answers_to_cloudformation(each: Templates) -> None:
     endpoint = only(each.data, "AWS::EC2::VPCEndpoint")
     admitted = {text(s["Resource"]) for s in endpoint["Properties"]["PolicyDocument"]["Statement"]}
 
     assert checks.foreign_buckets(each.data) == []
     assert "arn:<AWS::Partition>:s3:::cloudformation-custom-resource-response-<AWS::Region>/*" in admitted
-    assert len(admitted) == 3
+    assert len(admitted) == 5
 
 
 @pytest.mark.parametrize(
@@ -93,8 +94,14 @@ def test_the_way_to_s3_admits_only_the_snapshot_and_answers_to_cloudformation(ea
         {"Effect": "Allow", "Action": "s3:*", "Resource": {"Fn::GetAtt": ["SnapshotBucket0C603D6F", "Arn"]}},
         {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::somebody-elses/*"},
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::GetAtt": ["SnapshotBucket0C603D6F", "Arn"]}},
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": {"Fn::Join": ["", [{"Fn::GetAtt": ["UploadsBucketC4B27CC7", "Arn"]}, "/uploads/*"]]},
+            "Condition": {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}},
+        },
     ],
-    ids=["every bucket", "every action", "another bucket", "every account"],
+    ids=["every bucket", "every action", "another bucket", "every account", "a file of one's own"],
 )
 def test_a_wider_way_to_s3_would_be_found(aws: Templates, statement: dict[str, object]) -> None:
     spoilt = aws.planted().data
@@ -371,10 +378,21 @@ def test_every_output_that_the_readme_names_is_there(each: Templates) -> None:
         "SnapshotBucketName",
         "SubscriptionPattern",
         "TokenUrl",
+        "UploadsBucketName",
         "UserPoolClientId",
         "UserPoolId",
     } <= named
-    folders = ("Allocations", "Metrics", "MetricsIngest", "Bootstrap", "Migrate", "Lifecycle", "Redrive", "Roi")
+    folders = (
+        "Allocations",
+        "Metrics",
+        "MetricsIngest",
+        "Bootstrap",
+        "Migrate",
+        "Lifecycle",
+        "Redrive",
+        "Roi",
+        "ImportJobs",
+    )
     assert {f"{folder}FunctionName" for folder in folders} <= named
 
 

@@ -1,8 +1,15 @@
 """Sheets by example; the answers are files beside."""
 
-from dyno.errors import ImportInvalid, ImportRefused, UnreadableFile, UnsupportedMediaType
+from dyno.errors import (
+    ImportInvalid,
+    ImportNotFound,
+    ImportRefused,
+    RequestTooLarge,
+    UnreadableFile,
+    UnsupportedMediaType,
+)
 from functions.imports.handler import CSV, XLSX
-from tests.openapi.described import Answer, Asked, Described, sample
+from tests.openapi.described import Answer, Asked, Described, Link, sample
 from tests.openapi.world import VIN
 
 SHEET = (
@@ -53,5 +60,33 @@ ROUTES = (
             UnsupportedMediaType(f"send Content-Type {CSV} or {XLSX}, not application/json"),
         ),
         files=(CSV, XLSX),
+    ),
+    Described(
+        "POST /imports/uploads",
+        "imports",
+        "For a file of more than 4 MB or 2,000 rows: up to 64 MB and 50,000. Send it by PUT to `upload.url` with the "
+        "headers of `upload.headers` and no token, within 15 minutes; it is imported when it is there, as POST "
+        "/imports would have. The address is signed for just that many bytes of that type. `columns` is an object "
+        "here. A file that is announced and never sent does nothing, so there is no Idempotency-Key.",
+        (
+            Answer(
+                "where it goes",
+                201,
+                sample("import_announced"),
+                Asked(body={"content_type": XLSX, "size_bytes": 9_437_184, "filename": "backlog.xlsx"}),
+                links=(Link("GET /imports/{import_id}", {"import_id": "$response.body#/import_id"}),),
+            ),
+        ),
+        refused=(RequestTooLarge("a file has at most 67108864 bytes"),),
+    ),
+    Described(
+        "GET /imports/{import_id}",
+        "imports",
+        "Of an uploaded file: `awaiting_upload` (`expired` if none came), `running` with `rows_done` of `rows_total` "
+        "(`interrupted` if whoever imported it died: nothing of it is kept, announce it again), `succeeded`, or "
+        "`failed` with the `problem` that POST /imports would have answered. `report.url` gives the whole report, "
+        "with every row, for five minutes; ask again for another. It is kept for 30 days.",
+        (Answer("one that is over", 200, sample("import_job"), Asked(path={"import_id": 1})),),
+        refused=(ImportNotFound("no import has the id 8"),),
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from dyno.errors import NoDynoAvailable
 from dyno.observability import Request, serving
 from tests.lab import ADMIN, MONDAY, Lab
+from tests.openapi.described import sample
 
 FIRST_DAY = date(2027, 6, 7)
 """The Monday that the examples plan for; a test plans for one that lies ahead."""
@@ -18,12 +19,14 @@ REQUEST = "planning-2027-06"
 
 ENROLLED_SUB = "9d2b6c14-0f3a-4e57-8a61-7c5e3d1f2b90"
 CALENDAR_TOKEN = "cal_" + "e" * 43  # of the example lab
+OF_A_RESULT = ("counts", "counts_by_kind", "planning", "sheets", "problem")
 VIN, OTHER_VIN = "9ZZ8LMF12VD000001", "9ZZ8LMF14VD000002"
 
 
 def arrange(lab: Lab) -> None:
     """
-    Two dynos, two vehicles, a booking and a refusal, both by Ada, maintenance in the fourth week, and a person.
+    Two dynos, two vehicles, a booking and a refusal, both by Ada, maintenance in the fourth week, a person, and an
+    import of a large file.
 
     Vehicle 2 is booked onto Cell 2, the only one for brake tests, on the first two days; so vehicle 1 was refused them.
     """
@@ -40,6 +43,13 @@ def arrange(lab: Lab) -> None:
         "insert into calendars (token_hash, owner, scope)"
         " values (sha256(convert_to(:token, 'UTF8')), 'ada', 'everything')",
         token=CALENDAR_TOKEN,
+    )
+    lab.sql(
+        "insert into import_jobs (owner, role, wanted, upload_until, status, begun_at, finished_at, rows_done,"
+        " rows_total, result) values ('ada', 'admin', cast(:wanted as jsonb), now(), 'succeeded', now(), now(), 31240,"
+        " 31240, cast(:result as jsonb))",
+        wanted=json.dumps({"content_type": "text/csv", "size_bytes": 2_480_117, "filename": "backlog.csv"}),
+        result=json.dumps({"reported": True} | {name: sample("import_job")[name] for name in OF_A_RESULT}),
     )
     lab.sql(
         "insert into users (sub, role, enrolled_at) values (:sub, 'user', :enrolled_at)",

@@ -48,6 +48,8 @@ def import_(engine_as: EngineAs) -> Import:
 
     def take(content: bytes, **how: Any) -> ImportReport:
         wanted = Wanted(**{"date_order": DateOrder.YMD} | how)
-        return service.import_file(over, content, wanted, charset=None, actor=ADMIN, terms=TERMS)
+        return service.import_file(
+            over, content, wanted, charset=None, actor=ADMIN, terms=TERMS, course=service.Course()
+        )
 
     return take

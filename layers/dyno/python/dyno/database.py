@@ -91,11 +91,17 @@ before_snapshot(disconnect)
 
 
 @contextmanager
-def transaction(over: Engine) -> Iterator[Connection]:
-    """A connection whose work is committed at the end, or undone whole; for work that no single statement can do."""
+def transaction(over: Engine, give_up_at: float | None = None) -> Iterator[Connection]:
+    """
+    A connection whose work is committed at the end, or undone whole; for work that no single statement can do.
+
+    Args:
+        give_up_at: By the monotonic clock, if it is to be another moment than the engine's.
+    """
     with (
         _answering(over),
         over.connect() as connection,
+        _hurried(connection, give_up_at),
         _attended(connection),
         _in_transactions(connection),
         connection.begin(),
@@ -104,11 +110,12 @@ def transaction(over: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def trial(over: Engine) -> Iterator[Connection]:
-    """A connection whose work is undone at the end, to see what would come of it."""
+def trial(over: Engine, give_up_at: float | None = None) -> Iterator[Connection]:
+    """A connection whose work is undone at the end, to see what would come of it; likewise."""
     with (
         _answering(over),
         over.connect() as connection,
+        _hurried(connection, give_up_at),
         _attended(connection),
         _in_transactions(connection),
         connection.begin() as work,
@@ -116,6 +123,14 @@ def trial(over: Engine) -> Iterator[Connection]:
         yield connection
         work.rollback()
         _was_told_of_notices(connection)  # of such as there are none
+
+
+@contextmanager
+def _hurried(connection: Connection, give_up_at: float | None) -> Iterator[None]:
+    ours = connection.connection.dbapi_connection
+    if give_up_at is not None and isinstance(ours, driver.Connection):
+        ours.give_up(give_up_at)
+    yield
 
 
 @contextmanager

@@ -157,6 +157,13 @@ class UserNotFound(NotFound):
     title = "There is no such user"
 
 
+class ImportNotFound(NotFound):
+    """No import has that id."""
+
+    code = "import_not_found"
+    title = "There is no such import"
+
+
 class CalendarNotFound(NotFound):
     """No calendar has that id, or that token."""
 

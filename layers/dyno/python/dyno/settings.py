@@ -137,6 +137,19 @@ class NoticeSettings(_Texts):
     event_source: str
 
 
+@dataclass(frozen=True)
+class UploadSettings(_Texts):
+    """
+    What is told of the bucket that large files come to.
+
+    Source:
+        As for Settings.
+    """
+
+    uploads_bucket: str
+    uploads_domain: str
+
+
 @cache
 def settings() -> Settings:
     """The process's settings, read from its environment when first asked for."""

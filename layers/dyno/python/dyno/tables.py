@@ -196,6 +196,27 @@ imported_requests = Table(
     Column("imported_at", DateTime(timezone=True), nullable=False),
 )
 
+import_jobs = Table(
+    "import_jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("wanted", JSONB, nullable=False),
+    Column("correlation_id", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("upload_until", DateTime(timezone=True), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("run", Text),
+    Column("runs", Integer, nullable=False),
+    Column("run_until", DateTime(timezone=True)),
+    Column("begun_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("rows_done", Integer, nullable=False),
+    Column("rows_total", Integer),
+    Column("result", JSONB),
+)
+
 # metrics
 
 metrics = Table(

@@ -1,6 +1,5 @@
 """Maintenance and tests: days of dynos, taken by the rules that every booking goes by."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import cache
@@ -8,12 +7,14 @@ from typing import Any, NamedTuple
 
 from dyno.imports import registry, store
 from dyno.imports.identity import days, identity, is_held, is_over, is_under_way, shift_days, work
-from dyno.imports.model import Kind, Maintenance, Request, Row, Vehicle
+from dyno.imports.model import Kind, Maintenance, Place, Request, Row, Vehicle
 from dyno.imports.registry import Dynos
 from dyno.imports.report import ImportedRow, Outcome, Plan, Planning, Remark, said
 from dyno.imports.store import Known, Said
-from dyno.imports.work import Work, became, contended, readable, refused
+from dyno.imports.work import Work, became, contended, in_batches, readable, refused
 
+AT_ONCE = 200
+"""Tests that one statement books."""
 LAST = 1_000_001
 """Where a test without a priority stands: behind all that have one."""
 MOST_TOLD = 5
@@ -60,7 +61,7 @@ def tests(
     if keep_placements:
         before |= _as_placed(work_, wanted)
     made, open_ = _sorted_out(work_, wanted, before, keep_placements=keep_placements)
-    made += _book(work_, open_, before, known, keep_placements=keep_placements)
+    made = [*work_.counted(made), *work_.counted(_book(work_, open_, before, known, keep_placements=keep_placements))]
     return made, _planning(work_, wanted, made)
 
 
@@ -157,21 +158,51 @@ def _impossible(request: Request) -> tuple[str, str] | None:
 def _book(
     work_: Work, open_: Iterable[Test], before: Collection[bytes], known: Dynos, *, keep_placements: bool
 ) -> Iterator[ImportedRow]:
-    vehicles = dict(store.known_vehicles(work_.connection, {test.request.vin for test in open_ if test.request.vin}))
-    for test in open_:
-        if test.request.vin not in vehicles and (new := _vehicle(test.request)):
-            vehicles[new.vin] = registry.missing_vehicle(work_, new)
-    in_order = sorted(open_, key=lambda test: _urgency(test, _capable(vehicles, known)))
-    left, today = [], work_.terms.today
-    for test in in_order:
-        kept = _kept(work_, test, place) if keep_placements and (place := _place(test.request, known, today)) else None
-        if kept:
-            yield kept
-        else:
-            left.append(test)
+    vehicles = _vehicles(work_, open_)
+    capable = _capable(vehicles, known)
+    left = sorted(open_, key=lambda test: _urgency(test, capable))
+    if keep_placements:
+        kept: set[Place] = set()
+        placed = [(test, place) for test in left if (place := _place(test.request, known, work_.terms.today))]
+        for test, told in _placed(work_, placed):
+            if told["outcome"] == "booked":
+                kept.add(test.row.place)
+                yield _booked(test, told)
+        left = [test for test in left if test.row.place not in kept]
+    tried = []
     for test in left:
-        made = _tried(work_, test, _anywhere(test.request), known=test.identity in before)
+        if days(test.request) > work_.terms.max_days:
+            yield refused(test.row, test.name, "bad_window", f"a booking takes 1 to {work_.terms.max_days} days")
+        else:
+            tried.append((test, _anywhere(test.request) | {"known": test.identity in before}))
+    for test, told in _placed(work_, tried):
+        made = _booked(test, told) if told["outcome"] == "booked" else _refused(work_, test, told)
         yield _moved(test, made) if keep_placements and test.request.placed_from else made
+
+
+def _vehicles(work_: Work, open_: Iterable[Test]) -> dict[str, Known]:
+    """Those that are there by vin, and those that their rows say enough of."""
+    there = store.known_vehicles(work_.connection, {test.request.vin for test in open_ if test.request.vin})
+    new: dict[str, Vehicle] = {}
+    for test in open_:
+        if test.request.vin not in there and (vehicle := _vehicle(test.request)):
+            new.setdefault(vehicle.vin, vehicle)
+    return there | registry.missing_vehicles(work_, new.values())
+
+
+def _placed(work_: Work, wanted: Iterable[tuple[Test, Mapping[str, Any]]]) -> Iterator[tuple[Test, Said]]:
+    """What becomes of tests, each with where it is wanted."""
+    for some in in_batches(wanted, AT_ONCE):
+        asked = [{**_asked(test), **place} for test, place in some]
+        told = store.place(work_.connection, work_.actor, asked, work_.terms)
+        if any(each["outcome"] == "contended" for each in told):
+            raise contended()
+        yield from zip((test for test, _ in some), told, strict=True)
+
+
+def _asked(test: Test) -> dict[str, Any]:
+    asked = test.request
+    return {"identity": test.identity, "vin": asked.vin, "test_type": asked.test_type, "work": work(asked)}
 
 
 def _vehicle(request: Request) -> Vehicle | None:
@@ -209,28 +240,19 @@ def _urgency(test: Test, capable: Callable[[Request], int]) -> tuple[date, int, 
 
 
 def _anywhere(request: Request) -> dict[str, Any]:
-    return {"dyno_id": None, "start_date": request.start_date, "days": days(request), "max_shift": shift_days(request)}
+    return {"start_date": request.start_date, "days": days(request), "max_shift": shift_days(request)}
 
 
 def _place(request: Request, known: Dynos, today: date) -> dict[str, Any] | None:
-    """Where the sheet had it; None if that is no dyno of the lab's, or no days."""
+    """Where the sheet had it, begun or not, as whose it is there; None if that is no dyno of the lab's, or no days."""
     if request.dyno_name not in known or request.placed_from is None or request.placed_to is None:
         return None
     length = (request.placed_to - request.placed_from).days + 1
     dyno_id = known[request.dyno_name]["id"]
     begun = is_under_way(request) and request.placed_from <= today
     status = "in_progress" if begun else "scheduled"
-    return {"dyno_id": dyno_id, "start_date": request.placed_from, "days": length, "status": status}
-
-
-def _kept(work_: Work, test: Test, place: Mapping[str, Any]) -> ImportedRow | None:
-    """Book a test where the sheet has it, begun or not, as whose it is there; None if that cannot be."""
-    asked = test.request
-    wanted = {"vin": asked.vin, "test_type": asked.test_type, "work": work(asked), "asked_by": asked.requested_by}
-    said = store.carry_over(work_.connection, work_.actor, {**wanted, **place}, work_.terms)
-    if said["outcome"] == "contended":
-        raise contended()
-    return _booked(work_, test, said) if said["outcome"] == "booked" else None
+    place = {"dyno_id": dyno_id, "start_date": request.placed_from, "days": length, "status": status}
+    return place | {"asked_by": request.requested_by}
 
 
 def _moved(test: Test, made: ImportedRow) -> ImportedRow:
@@ -242,44 +264,20 @@ def _moved(test: Test, made: ImportedRow) -> ImportedRow:
     return made.model_copy(update={"remarks": [*made.remarks, told]})
 
 
-def _booked(work_: Work, test: Test, said: Said) -> ImportedRow:
-    store.remember(work_.connection, test.identity, said["allocation"]["allocation_id"])
-    shown = {name: said["allocation"][name] for name in SHOWN}
-    return became(test.row, Outcome.BOOKED, test.name, **shown)
+def _booked(test: Test, said: Said) -> ImportedRow:
+    return became(test.row, Outcome.BOOKED, test.name, **{name: said["allocation"][name] for name in SHOWN})
 
 
-def _tried(work_: Work, test: Test, place: Mapping[str, Any], *, known: bool) -> ImportedRow:
-    """
-    Book a test, or say why not.
-
-    Args:
-        known: Whether a refusal is not to be counted, as it was before.
-    """
-    if place["days"] > work_.terms.max_days:
-        return refused(test.row, test.name, "bad_window", f"a booking takes 1 to {work_.terms.max_days} days")
-    asked = test.request
-    wanted = {"vin": asked.vin, "test_type": asked.test_type, "work": work(asked), **place}
-    attempt = work_.connection.begin_nested()
-    said = store.book(work_.connection, work_.actor, wanted, work_.terms)
-    if said["outcome"] == "contended":
-        raise contended()
-    if said["outcome"] == "booked":
-        attempt.commit()
-        return _booked(work_, test, said)
-    if known:
-        attempt.rollback()
-    else:
-        attempt.commit()
-        store.remember(work_.connection, test.identity, None)
-    return refused(test.row, test.name, said["outcome"], _why(said, asked, work_))
+def _refused(work_: Work, test: Test, said: Said) -> ImportedRow:
+    return refused(test.row, test.name, said["outcome"], _why(said, test.request, work_))
 
 
 def _why(said: Said, asked: Request, work_: Work) -> str:  # noqa: PLR0911  # one for each outcome
     until = asked.start_date + timedelta(days=max(shift_days(asked), 0))
     match said["outcome"]:
         case "no_dyno_available":
-            reasons = Counter(each["reason"] for each in said["rejected"])
-            told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "the lab has none"
+            reasons = sorted(said["reasons"].items(), key=lambda told: (-told[1], told[0]))
+            told = ", ".join(f"{dynos} {reason}" for reason, dynos in reasons) or "the lab has none"
             return f"no dyno can take it from {asked.start_date} to begin by {until}: {told}"
         case "vehicle_already_allocated":
             return f"the vehicle is booked whenever it could begin, by {until}: {_obstacles(said['in_the_way'])}"

@@ -1,6 +1,6 @@
 """Vehicles, dynos and what dynos can run: made if they are not there, changed if the sheet says something else."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -9,11 +9,14 @@ from dyno.errors import DynoError
 from dyno.imports import store
 from dyno.imports.model import Capability, Dyno, Kind, Row, Rule, Vehicle
 from dyno.imports.report import ImportedRow, Outcome, Remark
-from dyno.imports.store import Known
-from dyno.imports.work import Work, became, readable, refused, stranded, twice
+from dyno.imports.store import Known, Said
+from dyno.imports.work import Work, became, in_batches, readable, refused, stranded, twice
 
 Lines = set[tuple[str, str, str]]
 Dynos = dict[str, dict[str, Any]]
+
+AT_ONCE = 500
+"""Vehicles that one statement makes."""
 
 
 def vehicles(work: Work, rows: Iterable[Row]) -> Iterator[ImportedRow]:
@@ -21,14 +24,28 @@ def vehicles(work: Work, rows: Iterable[Row]) -> Iterator[ImportedRow]:
     wanted = readable(rows, Kind.VEHICLES)
     known = store.known_vehicles(work.connection, {row.value.vin for row in wanted if isinstance(row.value, Vehicle)})
     seen: dict[str, Row] = {}
+    new: list[tuple[Row, Vehicle]] = []
     for row in wanted:
-        if isinstance(vehicle := row.value, Vehicle):
-            yield twice(row, vehicle.vin, seen) or _vehicle(work, row, vehicle, known.get(vehicle.vin))
+        if not isinstance(vehicle := row.value, Vehicle):
+            continue
+        if again := twice(row, vehicle.vin, seen):
+            yield again
+        elif was := known.get(vehicle.vin):
+            yield _known_vehicle(work, row, vehicle, was)
+        else:
+            new.append((row, vehicle))
+    for some in in_batches(new, AT_ONCE):
+        said = store.create_vehicles(work.connection, work.actor, [asdict(vehicle) for _, vehicle in some])
+        for (row, vehicle), told in zip(some, said, strict=True):
+            yield _new_vehicle(work, row, vehicle, told)
 
 
-def missing_vehicle(work: Work, wanted: Vehicle) -> Known:
-    """Make a vehicle that only a sheet of requests knows."""
-    made: Known = store.create_vehicle(work.connection, work.actor, asdict(wanted))["vehicle"]
+def missing_vehicles(work: Work, wanted: Collection[Vehicle]) -> dict[str, Known]:
+    """Make vehicles that only a sheet of requests knows; by vin."""
+    made: dict[str, Known] = {}
+    for some in in_batches(wanted, AT_ONCE):
+        said = store.create_vehicles(work.connection, work.actor, [asdict(vehicle) for vehicle in some])
+        made |= {told["vehicle"]["vin"]: told["vehicle"] for told in said}
     return made
 
 
@@ -60,13 +77,15 @@ def rules(work: Work, rows: Iterable[Row], known: Dynos) -> Iterator[ImportedRow
             yield _rule(row, rule, known, added, refusals)
 
 
-def _vehicle(work: Work, row: Row, vehicle: Vehicle, was: Known | None) -> ImportedRow:
-    if was is None:
-        said = store.create_vehicle(work.connection, work.actor, asdict(vehicle))
-        if said["outcome"] == "created":
-            return became(row, Outcome.CREATED, vehicle.vin)
-        # Registered since it was looked for: whoever registers a vehicle waits for nobody.
-        was = store.known_vehicles(work.connection, [vehicle.vin])[vehicle.vin]
+def _new_vehicle(work: Work, row: Row, vehicle: Vehicle, said: Said) -> ImportedRow:
+    if said["outcome"] == "created":
+        return became(row, Outcome.CREATED, vehicle.vin)
+    # Registered since it was looked for: whoever registers a vehicle waits for nobody.
+    was = store.known_vehicles(work.connection, [vehicle.vin])[vehicle.vin]
+    return _known_vehicle(work, row, vehicle, was)
+
+
+def _known_vehicle(work: Work, row: Row, vehicle: Vehicle, was: Known) -> ImportedRow:
     changes = _changes(asdict(vehicle), was)
     if not changes:
         return became(row, Outcome.UNCHANGED, vehicle.vin)

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from dyno.imports.model import DateOrder, Kind, Parsed, Place, Problem
 from dyno.imports.model import Mapping as Columns
+from dyno.settings import Settings
 
 Sheets = dict[str, dict[str, str]]
 
@@ -54,6 +56,11 @@ class Terms:
     horizon_days: int
     max_days: int
     now: datetime
+
+    @classmethod
+    def of(cls, known: Settings, now: datetime) -> Self:
+        """Of a lab, at a moment in its time zone."""
+        return cls(known.lab_time_zone.key, now.date(), known.horizon_days, known.max_days, now)
 
 
 class Outcome(StrEnum):

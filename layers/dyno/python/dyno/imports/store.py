@@ -1,11 +1,11 @@
 """The lab's tables as an import needs them: what is there already, and the calls that the API's own doors write by."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Text, and_, bindparam, func, literal, select, text
+from sqlalchemy import Connection, LargeBinary, Text, and_, bindparam, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from dyno.imports.report import Terms
@@ -20,7 +20,10 @@ Place = tuple[str | None, str, str | None, date | None, date | None]
 
 _OURS = "'POST /imports', null, ''"
 """Route, Idempotency-Key and digest: an import that comes again is known by what is in it."""
-_CREATE_VEHICLE = text(f"select create_vehicle(:actor, {_OURS}, :wanted)").bindparams(bindparam("wanted", type_=JSONB))
+_CREATE_VEHICLES = text(
+    f"select create_vehicle(:actor, {_OURS}, v.value)"  # noqa: S608  # of constants
+    " from jsonb_array_elements(:wanted) with ordinality v (value, place) order by v.place"
+).bindparams(bindparam("wanted", type_=JSONB))
 _CREATE_DYNO = text(f"select create_dyno(:actor, {_OURS}, :wanted)").bindparams(bindparam("wanted", type_=JSONB))
 _CHANGE_VEHICLE = text("select change_vehicle(:actor, :id, :version, :wanted, :time_zone)").bindparams(
     bindparam("wanted", type_=JSONB)
@@ -32,16 +35,9 @@ _CLOSE = text(
     f"select close_dyno(:actor, {_OURS}, :dyno_id, :start_date, :end_date, :reason, false, 0, false, :time_zone,"
     " :horizon_days)"
 )
-_BOOK = text(
-    f"select book(:actor, {_OURS}, :dyno_id, null, :vin, :test_type, :start_date, :days, :max_shift, null, :work,"
-    " false, :time_zone, :horizon_days, :max_days)::text"
-).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
-_CARRY_OVER = text(
-    "select carry_over(:actor, :asked_by, :dyno_id, :vin, :test_type, :start_date, :days, :status, :work, :time_zone,"
-    " :horizon_days, :max_days)"
-).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
-MOST_LAPSES = 64
-"""How often a booking goes on looking behind holds that ran out."""
+_PLACE = text("select place_all(:actor, :tests, :time_zone, :horizon_days, :max_days)::text").bindparams(
+    bindparam("tests", type_=JSONB)
+)
 
 
 def plan_alone(connection: Connection) -> None:
@@ -113,9 +109,9 @@ def known_places(connection: Connection, vins: Collection[str]) -> dict[Place, K
     }
 
 
-def create_vehicle(connection: Connection, actor: str, wanted: Known) -> Said:
-    """Make a vehicle, or say why not."""
-    return _said(connection, _CREATE_VEHICLE, actor=actor, wanted=wanted)
+def create_vehicles(connection: Connection, actor: str, wanted: Sequence[Known]) -> list[Said]:
+    """Make vehicles, or say why not, of each in their order."""
+    return list(connection.execute(_CREATE_VEHICLES, {"actor": actor, "wanted": wanted}).scalars())
 
 
 def change_vehicle(connection: Connection, actor: str, was: Known, wanted: Known, terms: Terms) -> Said:
@@ -146,42 +142,21 @@ def close_dyno(connection: Connection, actor: str, dyno_id: int, wanted: Known, 
     return _said(connection, _CLOSE, actor=actor, dyno_id=dyno_id, **wanted, **limits)
 
 
-def book(connection: Connection, actor: str, wanted: Known, terms: Terms) -> Said:
+def place(connection: Connection, actor: str, tests: Sequence[Known], terms: Terms) -> list[Said]:
     """
-    Book a vehicle by the rule that all bookings go by, or say why not.
+    Book tests one after the other, or say why not, of each in their order; what became of each is remembered.
 
     Args:
-        wanted: vin, test_type, start_date, days, max_shift, work, and dyno_id, None for whichever is to be chosen.
+        tests: identity, vin, test_type, start_date, days and work; for one that goes by the rule also max_shift, and
+            known, if it was refused before; for one that the sheet has a place for, dyno_id, status, and asked_by,
+            whose it is if they are enrolled.
     """
+    asked = [
+        test | {"identity": test["identity"].hex(), "start_date": str(test["start_date"])} for test in map(dict, tests)
+    ]
     limits = {"time_zone": terms.time_zone, "horizon_days": terms.horizon_days, "max_days": terms.max_days}
-    for _ in range(MOST_LAPSES):
-        found: Said = json.loads(connection.execute(_BOOK, {"actor": actor, **wanted, **limits}).scalar_one())
-        if found["outcome"] != "lapsed":
-            return found
-    return {"outcome": "contended"}
-
-
-def carry_over(connection: Connection, actor: str, wanted: Known, terms: Terms) -> Said:
-    """
-    Book a vehicle where a sheet has it, begun or not, or say why not.
-
-    Args:
-        wanted: vin, test_type, start_date, days, work, dyno_id, status, and asked_by, whose it is if they are enrolled.
-    """
-    limits = {"time_zone": terms.time_zone, "horizon_days": terms.horizon_days, "max_days": terms.max_days}
-    for _ in range(MOST_LAPSES):
-        found = _said(connection, _CARRY_OVER, actor=actor, **wanted, **limits)
-        if found["outcome"] != "lapsed":
-            return found
-    return {"outcome": "contended"}
-
-
-def remember(connection: Connection, identity: bytes, allocation_id: int | None) -> None:
-    """Note what became of a request, for when it comes again."""
-    connection.execute(
-        text("select remember_request(:identity, :allocation_id)"),
-        {"identity": identity, "allocation_id": allocation_id},
-    )
+    told = connection.execute(_PLACE, {"actor": actor, "tests": asked, **limits}).scalars()
+    return [json.loads(each) for each in told]
 
 
 def overlaps(connection: Connection, allocation_ids: Collection[int]) -> int:
@@ -193,6 +168,7 @@ def overlaps(connection: Connection, allocation_ids: Collection[int]) -> int:
     """
     one, other = occupancies.alias("one"), occupancies.alias("other")
     among = func.any(literal(sorted(allocation_ids), ARRAY(occupancies.c.id.type)))
+    later = tuple_(other.c.start_date, other.c.id) > tuple_(one.c.start_date, one.c.id)
     query = (
         select(func.count())
         .select_from(one)
@@ -200,14 +176,12 @@ def overlaps(connection: Connection, allocation_ids: Collection[int]) -> int:
             other,
             and_(
                 other.c.dyno_id == one.c.dyno_id,
-                other.c.id > one.c.id,
-                other.c.start_date <= one.c.end_date,
-                other.c.end_date >= one.c.start_date,
-                other.c.kind == "allocation",
-                other.c.status.not_in(["cancelled", "lapsed"]),
+                other.c.start_date.between(one.c.start_date, one.c.end_date),
+                later,
+                other.c.occupies,
             ),
         )
-        .where(one.c.id == among, other.c.id == among, one.c.status.not_in(["cancelled", "lapsed"]))
+        .where(one.c.id == among, other.c.id == among, one.c.occupies)
     )
     return connection.execute(query).scalar_one()
 

@@ -1,14 +1,17 @@
 """What every kind of row is written with, and how it is said what became of one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from dyno.errors import Unavailable
 from dyno.imports.model import Kind, Row
 from dyno.imports.report import ImportedRow, Outcome, Remark, Terms, remarks, said
+
+T = TypeVar("T")
 
 MAX_TEXT = 64
 """Characters of a name, a test or a reason: as everywhere in the API."""
@@ -23,11 +26,26 @@ class Work:
         connection: In the one transaction of all of it.
         actor: The caller's sub.
         terms: The lab's.
+        done: Told of each row when it is known what becomes of it.
     """
 
     connection: Connection
     actor: str
     terms: Terms
+    done: Callable[[], None] = lambda: None
+
+    def counted(self, made: Iterable[ImportedRow]) -> Iterator[ImportedRow]:
+        """The same rows, each told of."""
+        for row in made:
+            yield row
+            self.done()
+
+
+def in_batches(all_of_them: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Lists of at most so many, in order; more would be known of too late, and one by one is a round trip each."""
+    left = iter(all_of_them)
+    while batch := list(islice(left, most)):
+        yield batch
 
 
 def became(

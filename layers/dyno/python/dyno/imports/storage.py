@@ -1,0 +1,119 @@
+"""The bucket that large files come to and their reports are fetched from."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from dyno.errors import Unavailable
+from dyno.imports.jobs_model import REPORTS, UPLOADS, Link, Upload
+from dyno.observability import logger
+from dyno.settings import UploadSettings
+from dyno.signing import ANY_PAYLOAD, Asked, signed
+from dyno.snapstart import before_snapshot
+
+UPLOAD_FOR = timedelta(minutes=15)
+REPORT_FOR = timedelta(minutes=5)
+"""How long an address is valid; of a report a new one is had by asking again."""
+
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""
+Variables that say where S3 is, if not at AWS's own address.
+
+Source:
+    AWS SDKs and tools reference guide, "Service-specific endpoints".
+"""
+
+
+class Uploads:
+    """
+    Uploaded files and reports of a bucket.
+
+    Args:
+        region: Where the bucket is.
+    """
+
+    def __init__(self, known: UploadSettings, region: str, env: Mapping[str, str] = os.environ) -> None:
+        self._bucket, self._region, self._env = known.uploads_bucket, region, env
+        emulated = next((env[name] for name in ENDPOINTS if env.get(name)), None)
+        self._root = f"{emulated.rstrip('/')}/{self._bucket}" if emulated else f"https://{known.uploads_domain}"
+
+    def to_send(self, import_id: int, content_type: str, size_bytes: int) -> Upload:
+        """
+        Where a file is sent to: of that type and size and no other, and not over one that is there.
+
+        Source:
+            Amazon S3 user guide, "Authenticating requests: using query parameters": a signed header must be sent as it
+            was signed; "Conditional writes": If-None-Match.
+        """
+        headers = {"content-length": str(size_bytes), "content-type": content_type, "if-none-match": "*"}
+        url, expires_at = self._address("PUT", f"{UPLOADS}/{import_id}", headers, UPLOAD_FOR)
+        return Upload(url=url, headers=headers, expires_at=expires_at)
+
+    def report(self, import_id: int) -> Link:
+        """Where a report is fetched from."""
+        url, expires_at = self._address("GET", f"{REPORTS}/{import_id}.json", {}, REPORT_FOR)
+        return Link(url=url, expires_at=expires_at)
+
+    def read(self, import_id: int) -> bytes:
+        """
+        A file that was uploaded.
+
+        Raises:
+            Unavailable: S3 did not give it.
+        """
+        with _asking("read") as s3:
+            content: bytes = s3.get_object(Bucket=self._bucket, Key=f"{UPLOADS}/{import_id}")["Body"].read()
+        return content
+
+    def keep_report(self, import_id: int, report: str) -> None:
+        """
+        Keep a report, in JSON, in place of any that is there.
+
+        Raises:
+            Unavailable: S3 did not take it.
+        """
+        with _asking("written") as s3:
+            s3.put_object(
+                Bucket=self._bucket,
+                Key=f"{REPORTS}/{import_id}.json",
+                Body=report.encode(),
+                ContentType="application/json",
+                ContentDisposition=f'attachment; filename="import-{import_id}.json"',
+            )
+
+    def _address(self, method: str, key: str, headers: Mapping[str, str], valid: timedelta) -> tuple[str, datetime]:
+        root, now = urlsplit(self._root), datetime.now(UTC)
+        asked = Asked(method, root.netloc, f"{root.path}/{key}", headers=headers, payload=ANY_PAYLOAD)
+        path = signed(
+            asked, service="s3", region=self._region, valid_s=int(valid.total_seconds()), env=self._env, now=now
+        )
+        return f"{root.scheme}://{root.netloc}{path}", (now + valid).replace(microsecond=0)
+
+
+@contextmanager
+def _asking(done: str) -> Iterator[Any]:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as late as boto3
+
+    try:
+        yield _s3()
+    except (BotoCoreError, ClientError) as error:
+        # AWS names accounts, roles and buckets: that is for the log.
+        logger.warning("uploads out of reach", exc_info=error)
+        raise Unavailable(f"the bucket cannot be {done}") from error
+
+
+@cache
+def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
+    # Imported here: only the function that imports what was uploaded asks S3 itself.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    patience = Config(connect_timeout=2, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+    return boto3.client("s3", config=patience)
+
+
+before_snapshot(_s3.cache_clear)
