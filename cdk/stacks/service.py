@@ -140,7 +140,7 @@ class ServiceStack(Stack):
             "Imports large files",
             self.call_log,
             Duration.minutes(15),
-            3008,
+            1792,  # a whole processor; 50,000 rows take 264 MB
             reserved_concurrency=reserved and min(reserved, MOST_IMPORT_JOBS),
             series=JOB_SERIES,
             more_layers=[self._layers.sheets],

@@ -67,8 +67,8 @@ def test_another_persons_key_is_free_to_use(knock: Knock, things: Things, route:
     assert under_anothers_key(knock, things, route) == 201
 
 
-WITHOUT_KEYS = {"POST /calendars", "POST /imports"}
-"""One answers with a secret, which an answer that is kept would keep; the other does each thing once however often."""
+WITHOUT_KEYS = {"POST /calendars", "POST /imports", "POST /imports/uploads"}
+"""Two answer with a secret, which an answer that is kept would keep; the other does each thing once however often."""
 
 
 def test_every_route_that_makes_something_takes_a_key() -> None:

@@ -57,7 +57,7 @@ class Server:
         Args:
             made_by: The source of what fills it.
         """
-        schema = b"".join(path.read_bytes() for path in sorted((migrations.HERE / "versions").glob("*.sql")))
+        schema = b"".join(path.read_bytes() for path in sorted((migrations.HERE / "versions").glob("*.*")))
         mark = hashlib.sha256(schema + made_by.encode()).hexdigest()
         marked = "select from pg_database where datname = :name and shobj_description(oid, 'pg_database') = :mark"
         if self.run(marked, name=database, mark=mark):

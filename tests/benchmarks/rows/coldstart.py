@@ -74,7 +74,12 @@ for name in {libraries!r}:
     importlib.import_module(name)
 """
 
-REFUSED = {"notices": "ValidationError", "outbox": "InvalidRequest", "redrive": "InvalidRequest"}
+REFUSED = {
+    "import_jobs": "ValidationError",
+    "notices": "ValidationError",
+    "outbox": "InvalidRequest",
+    "redrive": "InvalidRequest",
+}
 """Doors whose every other answer takes more than there is here, and what they refuse a wrong request with."""
 
 STATUSES = {"exports": 404, "imports": 403}
@@ -156,6 +161,7 @@ def _cheapest(told_at: str) -> dict[str, Mapping[str, Any]]:
         "bootstrap": json.loads((ROOT / "events" / "roles_resource.json").read_text()) | deleted,
         "exports": event | {"path": "/exports/calendar.ics"},
         "imports": event | {"path": "/imports", "httpMethod": "POST", "body": "{}"},
+        "import_jobs": {"detail": {}},
         "lifecycle": {},
         "metrics": event | {"path": "/health/live"},
         "metrics_ingest": {"awslogs": {"data": control_message}},

@@ -197,3 +197,13 @@ def test_one_booking_written_or_moved_beside_another_is_found(
         lawless.sql("insert into history (occupancy_id, action, actor) values (:id, 'book', 'ann')", id=far)
 
     assert counted(roi, "conflicts_now") == listed(lawless) == 1
+
+
+@pytest.mark.own_database
+def test_two_checks_at_the_same_moment_are_one(lab: Lab, roi: Engine) -> None:
+    definition: str = lab.sql("select pg_get_functiondef('check_conflicts'::regproc)")
+    with lab.owner.connect() as connection:
+        connection.exec_driver_sql(definition.replace("clock_timestamp()", "timestamptz '2027-01-01'"))
+
+    assert [counted(roi, "check_conflicts") for _ in range(2)] == [0, 0]
+    assert lab.sql("select count(*) from conflict_checks") == 1

@@ -98,6 +98,8 @@ def _book(lab: Lab, dyno_id: int) -> None:
     lab.auto_allocate(start_date=THURSDAY, actor=SOMEBODY)
     for owner, booked_by in ((SUB, None), ("bob", SUB), ("bob", "bob")):
         _subscribe(lab, owner, booked_by)
+    for owner in (SUB, SUB, "bob"):
+        _announce(lab, owner)
     _bobs(lab)
 
 
@@ -110,6 +112,13 @@ def _subscribe(lab: Lab, owner: str, booked_by: str | None) -> None:
         scope="person" if booked_by else "everything",
         booked_by=booked_by,
     )
+
+
+def _announce(lab: Lab, owner: str) -> None:
+    """As the door of imports does; the first one's file came."""
+    lab.sql("select announce_import(:owner, 'admin', '{}', null, '1 hour')", owner=owner)
+    lab.sql("select begin_import(1, 'a run', '1 hour')")
+    lab.sql("select end_import(1, 'a run', 'succeeded', '{}', 1, 1)")
 
 
 def _bobs(lab: Lab) -> None:
