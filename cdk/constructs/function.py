@@ -132,8 +132,8 @@ class PrivateFunction(Construct):
             self.function,
             {
                 "AwsSolutions-L1": "Python 3.13 is supported to 2029; the layers are built and compiled for it.",
-                "CKV_AWS_116": "Who waits for an answer has it, a batch that failed goes to a bucket, a night makes up "
-                "for the one before: a queue of dead events would be one more place to look at.",
+                "CKV_AWS_116": "Who waits for an answer has it or sees none, a batch that failed goes to a bucket, a "
+                "night makes up for the one before: a queue of dead events would be one more place to look at.",
                 "CKV_AWS_173": "Addresses, names and switches, no secret, encrypted by a key of AWS's own; one of ours "
                 "would be asked at each cold start.",
             },

@@ -32,7 +32,7 @@ JOB_SERIES = 0
 """There are no more: calls of whoever imports large files are rows, in all reports, and nothing in CloudWatch."""
 
 MOST_IMPORTS, MOST_IMPORT_JOBS = 5, 3
-"""Imports at once, and sessions of theirs; of large files each has two. See dyno.bootstrap."""
+"""Imports at once, where concurrency is reserved; each has up to two sessions. See dyno.bootstrap."""
 
 
 class ServiceStack(Stack):

@@ -14,7 +14,8 @@ from dyno.imports.storage import Uploads
 from dyno.observability import incoming, logger, serving
 from dyno.settings import UploadSettings, settings
 
-PATIENCE_S = 60
+PATIENCE_S = 300
+"""Nobody waits at the gateway, and an event that failed three times is gone."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

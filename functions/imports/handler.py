@@ -69,7 +69,7 @@ def import_file(
         wanted,
         charset=charset(),
         actor=door.actor,
-        terms=Terms.of(settings(), datetime.now(settings().lab_time_zone)),
+        terms=Terms.of(settings(), now()),
         course=service.Course(give_up_at=lambda: give_up_at),
     )
 
@@ -78,7 +78,7 @@ def import_file(
 @allow(Permission.IMPORT_DATA)
 def announce(request: NewUpload) -> Response[MadeUpload]:
     """Say where a file too large for a request is to be sent; it is imported when it is there."""
-    made = jobs.announce_import(engine(settings()), request, actor=door.actor, uploads=uploads())
+    made = jobs.announce_import(engine(settings()), request, actor=door.actor, uploads=uploads(), now=now())
     return Response(201, "application/json", made)
 
 
@@ -86,7 +86,12 @@ def announce(request: NewUpload) -> Response[MadeUpload]:
 @allow(Permission.IMPORT_DATA)
 def import_job(import_id: Annotated[Number, Path(lt=2**31)]) -> ImportJob:
     """How far the import of an uploaded file has come, and what came of it."""
-    return jobs.import_job(engine(settings()), import_id, uploads=uploads())
+    return jobs.import_job(engine(settings()), import_id, uploads=uploads(), now=now())
+
+
+def now() -> datetime:
+    """The moment, in the lab."""
+    return datetime.now(settings().lab_time_zone)
 
 
 def uploads() -> Uploads:

@@ -250,10 +250,13 @@ def test_what_is_worth_another_try_is_tried_thrice(
             with pytest.raises(Unavailable):
                 arrive(import_id, GOOD)
         between = ask(import_id)
-        arrive(import_id, GOOD)
+        told = arrive(import_id, GOOD)
 
     said = ask(import_id)
-    assert (between.body["status"], said.body["status"]) == ("running", "failed")
+    assert (between.body["status"], said.body["status"], told["outcome"]) == (
+        *("running", "failed"),
+        "database_unavailable",
+    )
     assert (said.body["problem"]["code"], lab.sql("select count(*) from vehicles")) == ("database_unavailable", 0)
 
 
@@ -287,6 +290,40 @@ def test_an_attempt_that_was_overtaken_keeps_nothing(
     arrive(import_id, GOOD)
 
     assert (ask(import_id).body["status"], lab.sql("select count(*) from vehicles")) == ("running", 0)
+
+
+def test_whose_account_is_disabled_while_it_runs_has_imported_nothing(
+    lab: Lab, announce: Any, ask: Any, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = announce(GOOD).body["import_id"]
+    enrol = people.people
+
+    def slow(*of: Any) -> Any:
+        lab.sql("insert into users (sub, role, enrolled_at, disabled_at) values ('admin', 'admin', now(), now())")
+        return enrol(*of)
+
+    monkeypatch.setattr(people, "people", slow)
+
+    arrive(import_id, GOOD)
+
+    lab.sql("update users set disabled_at = null")
+    assert (ask(import_id).body["status"], lab.sql("select count(*) from vehicles")) == ("failed", 0)
+
+
+def test_a_run_that_comes_twice_leaves_the_report_of_the_one_that_did_it(
+    lab: Lab, announce: Any, ask: Any, arrive: Arrive
+) -> None:
+    import_id = announce(GOOD).body["import_id"]
+    arrive(import_id, GOOD)
+    lab.sql("update import_jobs set status = 'running', finished_at = null")  # as the other of two at once saw it
+    done = lab.sql("select result from import_jobs")
+    arrive(import_id, GOOD)
+    again = report_of(ask(import_id))
+    lab.sql("update import_jobs set result = cast(:done as jsonb)", done=json.dumps(done))
+
+    first = report_of(ask(import_id))
+
+    assert (first["counts"]["created"], again["counts"]["unchanged"]) == (2, 2)
 
 
 def test_a_fault_of_ours_is_told_as_one_and_shows_as_an_error_of_the_function(
@@ -333,15 +370,16 @@ def test_an_announcement_that_can_never_succeed_is_refused(
     assert lab.sql("select count(*) from import_jobs") == 0
 
 
-def test_a_file_larger_than_announced_is_refused(
-    announce: Any, ask: Any, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_another_size_than_announced_is_refused(lab: Lab, announce: Any, ask: Any, arrive: Arrive) -> None:
     import_id = announce(GOOD).body["import_id"]
-    monkeypatch.setattr(jobs, "MAX_UPLOAD_BYTES", len(GOOD) - 1)
 
-    arrive(import_id, GOOD)
+    arrive(import_id, GOOD + BAD)
 
-    assert ask(import_id).body["problem"]["code"] == "request_too_large"
+    said = ask(import_id).body
+    assert (said["problem"]["code"], said["rows_total"], lab.sql("select count(*) from vehicles")) == (
+        *("invalid_request", None),
+        0,
+    )
 
 
 def test_a_file_that_never_comes_is_expired_and_forgotten_after_a_month(lab: Lab, announce: Any, ask: Any) -> None:

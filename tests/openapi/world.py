@@ -49,7 +49,9 @@ def arrange(lab: Lab) -> None:
         " rows_total, result) values ('ada', 'admin', cast(:wanted as jsonb), now(), 'succeeded', now(), now(), 31240,"
         " 31240, cast(:result as jsonb))",
         wanted=json.dumps({"content_type": "text/csv", "size_bytes": 2_480_117, "filename": "backlog.csv"}),
-        result=json.dumps({"reported": True} | {name: sample("import_job")[name] for name in OF_A_RESULT}),
+        result=json.dumps(
+            {"report_key": "reports/1-00c0ffee.json"} | {name: sample("import_job")[name] for name in OF_A_RESULT}
+        ),
     )
     lab.sql(
         "insert into users (sub, role, enrolled_at) values (:sub, 'user', :enrolled_at)",

@@ -183,19 +183,40 @@ def test_the_server_gives_up_before_those_who_wait_at_the_gateway() -> None:
     assert all(0 < each < database.ANSWER_TIMEOUT_S * 1000 for each in at_the_gateway)
 
 
+AT_IT = "select count(*) from pg_stat_activity where usename = 'dyno_allocations' and state = 'active'"
+
+
+def gives_up_on_a_booking(lab: Lab, over: Engine) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        lab.auto_allocate(over=over)
+
+
 def test_what_nobody_waits_for_any_more_is_given_up(
     settings_as: Callable[[str], Settings], engine_as: EngineAs, lab: Lab
 ) -> None:
     over = engine(settings_as("dyno_allocations"), answer_timeout_s=0.3)
-    at_it = "select count(*) from pg_stat_activity where usename = 'dyno_allocations' and state = 'active'"
 
     with somebody_is_booking(lab, engine_as("dyno_owner")):
-        with pytest.raises(DatabaseUnavailable):
-            lab.auto_allocate(over=over)
-        assert lab.sql(at_it) == 1
-        eventually(lambda: lab.sql(at_it), lambda left: left == 0, deadline_s=5)
+        gives_up_on_a_booking(lab, over)
+        eventually(lambda: lab.sql(AT_IT), lambda left: left == 0, deadline_s=5)
 
     assert lab.sql("select count(*) from occupancies") == 0
+    over.dispose()
+
+
+def test_a_server_that_does_not_look_would_book_it_later(
+    settings_as: Callable[[str], Settings], engine_as: EngineAs, lab: Lab
+) -> None:
+    over = engine(settings_as("dyno_allocations"), answer_timeout_s=0.3)
+    with autocommit(over) as connection:
+        connection.execute(text("set client_connection_check_interval = 0"))
+
+    with somebody_is_booking(lab, engine_as("dyno_owner")):
+        gives_up_on_a_booking(lab, over)
+        time.sleep(1)
+        assert lab.sql(AT_IT) == 1
+
+    eventually(lambda: lab.sql("select count(*) from occupancies"), lambda made: made == 1, deadline_s=5)
     over.dispose()
 
 

@@ -39,7 +39,7 @@ class Role:
 OWNER = Role("dyno_owner", 5)
 DOOR_MS = 7_500
 """Just less than dyno.database.ANSWER_TIMEOUT_S."""
-LOOKS_EVERY = "1s"
+LOOKS_EVERY = "100ms"
 """How often the server looks whether whoever asked is still there: nothing is done, or waited for, in vain."""
 ROLES = (
     OWNER,
@@ -49,8 +49,8 @@ ROLES = (
     Role("dyno_lifecycle", 5),
     Role("dyno_roi", 20),
     Role("dyno_notices", 5),
-    Role("dyno_imports", 5),
-    Role("dyno_import_jobs", 6),
+    Role("dyno_imports", 10),
+    Role("dyno_import_jobs", 20),
     Role("dyno_exports", 20, reads_only=True, answers_within_ms=DOOR_MS),
 )
 

@@ -101,7 +101,7 @@ def _as_placed(work_: Work, wanted: Iterable[Test]) -> dict[bytes, Known]:
     return {identity_: booking for identity_, booking in found.items() if booking}
 
 
-def _booking(asked: Request) -> store.Place:
+def _booking(asked: Request) -> store.Placement:
     return asked.vin, asked.test_type, asked.dyno_name, asked.placed_from, asked.placed_to
 
 

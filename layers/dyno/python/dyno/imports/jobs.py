@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
@@ -24,8 +24,8 @@ from dyno.metrics import track_performance
 from dyno.observability import Request, current_request, logger, serving
 
 SERVICE = "ImportService"
-TIMEOUT_S = 300
-"""How long all of it may take in the database: whoever moves bookings waits as long."""
+TIMEOUT_S = 600
+"""How long all of it may take in the database, waiting for other imports included; planners wait for it, too."""
 RESERVE_S = 15
 """Of the function's own time, for telling what came of it."""
 MOST_RUNS = 3
@@ -34,7 +34,7 @@ TELL_EVERY_S = 1
 
 
 @track_performance(SERVICE)
-def announce_import(over: Engine, wanted: NewUpload, *, actor: Actor, uploads: Uploads) -> MadeUpload:
+def announce_import(over: Engine, wanted: NewUpload, *, actor: Actor, uploads: Uploads, now: datetime) -> MadeUpload:
     """
     An import that waits for its file, and where that is sent to.
 
@@ -48,11 +48,11 @@ def announce_import(over: Engine, wanted: NewUpload, *, actor: Actor, uploads: U
         job = jobs_store.announce(
             connection, actor.sub, str(actor.role), wanted, request.correlation_id if request else None, UPLOAD_FOR
         )
-    upload = uploads.to_send(job.import_id, wanted.content_type, wanted.size_bytes)
+    upload = uploads.to_send(job.import_id, wanted.content_type, wanted.size_bytes, now)
     return MadeUpload(**job.shown(None).model_dump(), upload=upload)
 
 
-def import_job(over: Engine, import_id: int, *, uploads: Uploads) -> ImportJob:
+def import_job(over: Engine, import_id: int, *, uploads: Uploads, now: datetime) -> ImportJob:
     """
     How far an import has come; not recorded, as whoever waits asks again and again.
 
@@ -63,7 +63,7 @@ def import_job(over: Engine, import_id: int, *, uploads: Uploads) -> ImportJob:
         job = jobs_store.find(connection, import_id)
     if job is None:
         raise ImportNotFound(f"no import has the id {import_id}")
-    return job.shown(uploads.report(import_id) if job.result and job.result.reported else None)
+    return job.shown(uploads.link(job.result.report_key, now) if job.result and job.result.report_key else None)
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Run:
     run: str
     time_left_s: Callable[[], float]
     done: int = 0
-    total: int = 0
+    total: int | None = None
     told_at: float = field(default=0, init=False)
 
     def take(self, arrived: Arrived) -> str:
@@ -113,18 +113,17 @@ class Run:
             except Unavailable as error:
                 if job.runs < MOST_RUNS:
                     raise
-                self._fail(job, error)
+                return self._fail(job, error)
             except DynoError as error:
-                self._fail(job, error)
-                return error.code
+                return self._fail(job, error)
             except Exception as error:
                 self._fail(job, DynoError(str(error)))
                 raise
         return "succeeded"
 
     def _import(self, job: Job, size_bytes: int) -> None:
-        if size_bytes > MAX_UPLOAD_BYTES:
-            raise RequestTooLarge(f"the file has {size_bytes} bytes; at most {MAX_UPLOAD_BYTES} are read")
+        if size_bytes != job.wanted.size_bytes:
+            raise InvalidRequest(f"the file has {size_bytes} bytes; {job.wanted.size_bytes} were announced")
         content = self.uploads.read(job.import_id)
         course = Course(
             most_rows=MAX_ROWS,
@@ -162,29 +161,34 @@ class Run:
         """How far it has come; nobody who cannot be told makes it fail."""
         self.told_at = time.monotonic()
         with suppress(DynoError), autocommit(self.beside) as connection:
-            jobs_store.note(connection, job.import_id, self.run, self.done, self.total)
+            jobs_store.note(connection, job.import_id, self.run, self.done, self.total or 0)
 
     def _settle(self, job: Job, report: ImportReport, connection: Connection) -> None:
         """Keep the report, and note that it is over with all that it did, or would."""
-        self.uploads.keep_report(job.import_id, report.model_dump_json())
+        key = self.uploads.keep_report(job.import_id, report.model_dump_json())
+        over = self._over(job, "succeeded", Result.of(report, key))
         if report.dry_run:
-            self._end(job, "succeeded", Result.of(report))
-        elif not jobs_store.end(connection, *self._over(job, "succeeded", Result.of(report))):
-            raise InvalidRequest(f"import {job.import_id} is another run's by now; nothing of this one is kept")
+            with autocommit(self.beside) as aside:
+                ended = jobs_store.end(aside, *over)
+        else:
+            ended = jobs_store.end(connection, *over)
+        if not ended:
+            told = "another run has it by now, or its owner was disabled"
+            raise InvalidRequest(f"import {job.import_id} is not this run's to end: {told}")
 
-    def _fail(self, job: Job, error: DynoError) -> None:
+    def _fail(self, job: Job, error: DynoError) -> str:
         told: dict[str, Any] = json.loads(json.dumps(problem_document(error, job.correlation_id), default=str))
         report = told.pop("report", None)
         found = Result(problem=told)
         if report is not None:
-            self.uploads.keep_report(job.import_id, json.dumps(report))
-            found = Result.of(ImportReport.model_validate(report)).model_copy(update={"problem": told})
+            key = self.uploads.keep_report(job.import_id, json.dumps(report))
+            found = Result.of(ImportReport.model_validate(report), key).model_copy(update={"problem": told})
         logger.info("import failed", import_id=job.import_id, code=error.code)
-        self._end(job, "failed", found)
-
-    def _end(self, job: Job, status: Literal["succeeded", "failed"], result: Result) -> None:
         with autocommit(self.beside) as connection:
-            jobs_store.end(connection, *self._over(job, status, result))
+            jobs_store.end(connection, *self._over(job, "failed", found))
+        return error.code
 
-    def _over(self, job: Job, status: str, result: Result) -> tuple[int, str, str, Result, int, int]:
+    def _over(
+        self, job: Job, status: Literal["succeeded", "failed"], result: Result
+    ) -> tuple[int, str, str, Result, int, int | None]:
         return job.import_id, self.run, status, result, self.done, self.total

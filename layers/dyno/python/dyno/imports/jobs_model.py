@@ -133,7 +133,7 @@ class Result(_Shown):
     What is kept of an import that is over.
 
     Attributes:
-        reported: Whether a report of every row is there.
+        report_key: Where in the bucket a report of every row is; None where there is none.
     """
 
     counts: Counts | None = None
@@ -141,17 +141,17 @@ class Result(_Shown):
     planning: Planning | None = None
     sheets: list[SheetRead] | None = None
     problem: dict[str, Any] | None = None
-    reported: bool = False
+    report_key: str | None = None
 
     @classmethod
-    def of(cls, report: ImportReport) -> Self:
+    def of(cls, report: ImportReport, key: str) -> Self:
         """Of one that was done, or tried for show."""
         return cls(
             counts=report.counts,
             counts_by_kind=report.counts_by_kind,
             planning=report.planning,
             sheets=report.sheets,
-            reported=True,
+            report_key=key,
         )
 
 
@@ -188,7 +188,7 @@ class Job(_Shown):
             dry_run=self.wanted.dry_run,
             partial=self.wanted.partial,
             report=report,
-            **found.model_dump(exclude={"reported"}),
+            **found.model_dump(exclude={"report_key"}),
             **self.model_dump(include=_AS_IT_IS),
         )
 

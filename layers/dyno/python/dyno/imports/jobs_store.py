@@ -39,7 +39,9 @@ def note(connection: Connection, import_id: int, run: str, done: int, total: int
     connection.execute(select(func.note_import(import_id, run, done, total)))
 
 
-def end(connection: Connection, import_id: int, run: str, status: str, result: Result, done: int, total: int) -> bool:
+def end(
+    connection: Connection, import_id: int, run: str, status: str, result: Result, done: int, total: int | None
+) -> bool:
     """What came of a run; False if it is somebody else's by now."""
     told = literal(result.model_dump(mode="json"), JSONB)
     ended: bool = connection.execute(select(func.end_import(import_id, run, status, told, done, total))).scalar_one()

@@ -1,9 +1,10 @@
 """The bucket that large files come to and their reports are fetched from."""
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ class Uploads:
         emulated = next((env[name] for name in ENDPOINTS if env.get(name)), None)
         self._root = f"{emulated.rstrip('/')}/{self._bucket}" if emulated else f"https://{known.uploads_domain}"
 
-    def to_send(self, import_id: int, content_type: str, size_bytes: int) -> Upload:
+    def to_send(self, import_id: int, content_type: str, size_bytes: int, now: datetime) -> Upload:
         """
         Where a file is sent to: of that type and size and no other, and not over one that is there.
 
@@ -50,12 +51,12 @@ class Uploads:
             was signed; "Conditional writes": If-None-Match.
         """
         headers = {"content-length": str(size_bytes), "content-type": content_type, "if-none-match": "*"}
-        url, expires_at = self._address("PUT", f"{UPLOADS}/{import_id}", headers, UPLOAD_FOR)
+        url, expires_at = self._address("PUT", f"{UPLOADS}/{import_id}", headers, UPLOAD_FOR, now)
         return Upload(url=url, headers=headers, expires_at=expires_at)
 
-    def report(self, import_id: int) -> Link:
+    def link(self, key: str, now: datetime) -> Link:
         """Where a report is fetched from."""
-        url, expires_at = self._address("GET", f"{REPORTS}/{import_id}.json", {}, REPORT_FOR)
+        url, expires_at = self._address("GET", key, {}, REPORT_FOR, now)
         return Link(url=url, expires_at=expires_at)
 
     def read(self, import_id: int) -> bytes:
@@ -69,24 +70,30 @@ class Uploads:
             content: bytes = s3.get_object(Bucket=self._bucket, Key=f"{UPLOADS}/{import_id}")["Body"].read()
         return content
 
-    def keep_report(self, import_id: int, report: str) -> None:
+    def keep_report(self, import_id: int, report: str) -> str:
         """
-        Keep a report, in JSON, in place of any that is there.
+        Keep a report, in JSON, beside any that another run may keep.
 
+        Returns:
+            Its key.
         Raises:
             Unavailable: S3 did not take it.
         """
+        key = f"{REPORTS}/{import_id}-{secrets.token_hex(8)}.json"
         with _asking("written") as s3:
             s3.put_object(
                 Bucket=self._bucket,
-                Key=f"{REPORTS}/{import_id}.json",
+                Key=key,
                 Body=report.encode(),
                 ContentType="application/json",
                 ContentDisposition=f'attachment; filename="import-{import_id}.json"',
             )
+        return key
 
-    def _address(self, method: str, key: str, headers: Mapping[str, str], valid: timedelta) -> tuple[str, datetime]:
-        root, now = urlsplit(self._root), datetime.now(UTC)
+    def _address(
+        self, method: str, key: str, headers: Mapping[str, str], valid: timedelta, now: datetime
+    ) -> tuple[str, datetime]:
+        root = urlsplit(self._root)
         asked = Asked(method, root.netloc, f"{root.path}/{key}", headers=headers, payload=ANY_PAYLOAD)
         path = signed(
             asked, service="s3", region=self._region, valid_s=int(valid.total_seconds()), env=self._env, now=now

@@ -15,7 +15,7 @@ Said = Mapping[str, Any]
 """What a function of the database says: its outcome, and of what."""
 Known = Mapping[str, Any]
 """A row that is there, by the names of its columns."""
-Place = tuple[str | None, str, str | None, date | None, date | None]
+Placement = tuple[str | None, str, str | None, date | None, date | None]
 """The vin and the test of a booking, the name of its dyno, and its first and last day."""
 
 _OURS = "'POST /imports', null, ''"
@@ -86,7 +86,7 @@ def known_requests(connection: Connection, identities: Collection[bytes]) -> dic
     return {bytes(row.identity): row._asdict() for row in connection.execute(query)}
 
 
-def known_places(connection: Connection, vins: Collection[str]) -> dict[Place, Known]:
+def known_places(connection: Connection, vins: Collection[str]) -> dict[Placement, Known]:
     """Bookings of vehicles that take days, by where they are."""
     of_dyno = occupancies.join(dynos, dynos.c.id == occupancies.c.dyno_id)
     query = (

@@ -9,9 +9,9 @@ from dyno.migrations.rewording import reword
 revision = "0018"
 down_revision = "0017"
 
-_ERASES = "delete from calendars c where c.owner = sub or c.booked_by = sub;"
-# Nothing is done any more for somebody who is not there.
-_ERASES_JOBS = """delete from calendars c where c.owner = sub or c.booked_by = sub;
+_ERASES = "update occupancies o set booked_by = pseudonym where o.kind = 'allocation' and o.booked_by = sub;"
+# Nothing is done any more for somebody who is not there; an import that is under way is waited for first.
+_ERASES_JOBS = """update occupancies o set booked_by = pseudonym where o.kind = 'allocation' and o.booked_by = sub;
   delete from import_jobs j where j.owner = sub and j.finished_at is null;
   update import_jobs j set owner = pseudonym where j.owner = sub;"""
 _SWEEPS = """delete from notices n where n.sent_at < clock_timestamp() - interval '30 days'

@@ -69,13 +69,14 @@ language sql security definer set search_path = pg_catalog, public, pg_temp as $
   update import_jobs j set rows_done = p_done, rows_total = p_total where j.id = p_id and j.status = 'running' and j.run = p_run
 $$;
 
--- What came of it. False: it is not this run's any more.
+-- What came of it. False: it is not this run's any more, or nothing succeeds that is whose was disabled meanwhile.
 create function end_import(p_id integer, p_run text, p_status text, p_result jsonb, p_done integer, p_total integer) returns boolean
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   update import_jobs j
      set status = p_status, result = p_result, finished_at = clock_timestamp(), rows_done = p_done, rows_total = p_total
-   where j.id = p_id and j.status = 'running' and j.run = p_run;
+   where j.id = p_id and j.status = 'running' and j.run = p_run
+     and (p_status <> 'succeeded' or not exists (select from users u where u.sub = j.owner and u.disabled_at is not null));
   return found;
 end $$;
 
