@@ -303,7 +303,12 @@ def test_what_the_night_measures_is_exposed(site: Site, admin: httpx.Client, nob
         "dyno_active_users": todays["active_users"],
     }
     wanted = {name: float(value) for name, value in expected.items()}
-    found = eventually(exposed, lambda seen: wanted.items() <= seen.items())
+    found = eventually(
+        exposed, lambda seen: wanted.items() <= seen.items() or "dyno_ingest_failing_since_seconds" in seen
+    )
+    if not wanted.items() <= found.items():  # a batch failed, which the emulator, unlike AWS, hands over once
+        run(site)
+        found = eventually(exposed, lambda seen: wanted.items() <= seen.items())
     assert wanted.items() <= found.items()
     assert found["dyno_monthly_hours_saved"] == pytest.approx(float(todays["estimated_time_saved_hours"]), abs=1e-4)
 
