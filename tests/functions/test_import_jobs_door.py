@@ -61,6 +61,17 @@ def arrive(enter: Callable[[str], None]) -> Arrive:
     return put
 
 
+@pytest.fixture
+def meanwhile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Runs a statement in the midst of an import."""
+    enrol = people.people
+
+    def plant(statement: str) -> None:
+        monkeypatch.setattr(people, "people", lambda *of: (lab.sql(statement), enrol(*of))[1])
+
+    return plant
+
+
 def report_of(answer: Answer) -> Any:
     """What stands at the address of the report."""
     key = urlsplit(answer.body["report"]["url"]).path.removeprefix("/")
@@ -276,16 +287,10 @@ def test_an_attempt_that_died_is_told_and_taken_up(lab: Lab, announce: Any, ask:
 
 
 def test_an_attempt_that_was_overtaken_keeps_nothing(
-    lab: Lab, announce: Any, ask: Any, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, announce: Any, ask: Any, arrive: Arrive, meanwhile: Callable[[str], None]
 ) -> None:
     import_id = announce(GOOD).body["import_id"]
-    enrol = people.people
-
-    def slow(*of: Any) -> Any:
-        lab.sql("update import_jobs set run = 'another', runs = 2")
-        return enrol(*of)
-
-    monkeypatch.setattr(people, "people", slow)
+    meanwhile("update import_jobs set run = 'another', runs = 2")
 
     arrive(import_id, GOOD)
 
@@ -293,16 +298,10 @@ def test_an_attempt_that_was_overtaken_keeps_nothing(
 
 
 def test_whose_account_is_disabled_while_it_runs_has_imported_nothing(
-    lab: Lab, announce: Any, ask: Any, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, announce: Any, ask: Any, arrive: Arrive, meanwhile: Callable[[str], None]
 ) -> None:
     import_id = announce(GOOD).body["import_id"]
-    enrol = people.people
-
-    def slow(*of: Any) -> Any:
-        lab.sql("insert into users (sub, role, enrolled_at, disabled_at) values ('admin', 'admin', now(), now())")
-        return enrol(*of)
-
-    monkeypatch.setattr(people, "people", slow)
+    meanwhile("insert into users (sub, role, enrolled_at, disabled_at) values ('admin', 'admin', now(), now())")
 
     arrive(import_id, GOOD)
 

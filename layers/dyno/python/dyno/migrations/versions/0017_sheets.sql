@@ -42,19 +42,5 @@ begin
   end loop;
 end $$;
 
--- What was told is of no use when its events are long gone.
-create or replace function sweep(p_keys_older_than interval) returns table (lapsed bigint, keys bigint)
-  language sql security definer set search_path = pg_catalog, public, pg_temp as $$
-  with keys as (
-    -- One that is being used anew is passed over: whoever uses it may wait for what lapses here.
-    delete from idempotency_keys i using (
-      select owner, route, key from idempotency_keys where created_at < clock_timestamp() - p_keys_older_than for update skip locked) old
-     where (i.owner, i.route, i.key) = (old.owner, old.route, old.key) returning 1
-  ), told as (
-    delete from notices n where n.sent_at < clock_timestamp() - interval '30 days'
-  )
-  select lapse(null, null, null, null, clock_timestamp()), (select count(*) from keys)
-$$;
-
 revoke execute on function place_all from public;
 grant execute on function place_all to dyno_imports;
