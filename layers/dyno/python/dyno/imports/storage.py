@@ -2,16 +2,15 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from dyno.errors import Unavailable
+from dyno import buckets
 from dyno.imports.jobs_model import REPORTS, UPLOADS, Link, Upload
-from dyno.observability import logger
 from dyno.settings import UploadSettings
 from dyno.signing import ANY_PAYLOAD, Asked, signed
 from dyno.snapstart import before_snapshot
@@ -101,26 +100,13 @@ class Uploads:
         return f"{root.scheme}://{root.netloc}{path}", (now + valid).replace(microsecond=0)
 
 
-@contextmanager
-def _asking(done: str) -> Iterator[Any]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as late as boto3
-
-    try:
-        yield _s3()
-    except (BotoCoreError, ClientError) as error:
-        # AWS names accounts, roles and buckets: that is for the log.
-        logger.warning("uploads out of reach", exc_info=error)
-        raise Unavailable(f"the bucket cannot be {done}") from error
+def _asking(done: str) -> AbstractContextManager[Any]:
+    return buckets.asking(_s3, "uploads", f"the bucket cannot be {done}")
 
 
 @cache
 def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
-    # Imported here: only the function that imports what was uploaded asks S3 itself.
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    patience = Config(connect_timeout=2, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("s3", config=patience)
+    return buckets.client(connect_timeout_s=2, read_timeout_s=20, tries=3)
 
 
 before_snapshot(_s3.cache_clear)

@@ -1,13 +1,13 @@
 """The totals as an object in S3, so that a scrape neither wakes the database nor fails with it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
+from dyno import buckets
 from dyno.errors import Unavailable
 from dyno.metrics.model import Snapshot
 from dyno.observability import logger
@@ -17,12 +17,7 @@ KEY = "exposition/snapshot.json"
 MAX_TRIES = 10
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TRIES = 1, 2, 2
-"""
-Of one question to S3: a scraper gives up after 10 s, the gateway at 29.
-
-Source:
-    boto3 waits 60 s for either and asks five times, unless told otherwise.
-"""
+"""Of one question to S3: a scraper gives up after 10 s, the gateway at 29."""
 
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 
@@ -102,30 +97,13 @@ class Snapshots:
             return True
 
 
-@contextmanager
-def _asking(done: str) -> Iterator[Any]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as late as boto3
-
-    try:
-        yield _s3()
-    except (BotoCoreError, ClientError) as error:
-        # AWS names accounts, roles and buckets: that is for the log.
-        logger.warning("snapshot out of reach", exc_info=error)
-        raise Unavailable(f"the snapshot cannot be {done}") from error
+def _asking(done: str) -> AbstractContextManager[Any]:
+    return buckets.asking(_s3, "snapshot", f"the snapshot cannot be {done}")
 
 
 @cache
 def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
-    # Imported here: most functions never touch S3, and boto3 is a third of a second of a cold start.
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    patience = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
-    )
-    return boto3.client("s3", config=patience)
+    return buckets.client(connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S, tries=TRIES)
 
 
 def forget_client() -> None:
