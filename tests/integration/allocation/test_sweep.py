@@ -72,3 +72,17 @@ def test_the_night_can_write_no_table_by_itself(lab: Lab, engine_as: EngineAs, t
 def test_a_door_of_the_api_can_not_sweep(lab: Lab) -> None:
     with pytest.raises(DBAPIError, match="permission denied"), autocommit(lab.over) as connection:
         store.sweep(connection, timedelta(), datetime.now(UTC))
+
+
+def test_a_notice_goes_a_month_after_it_was_sent_and_not_before_it_is(lab: Lab, engine_as: EngineAs) -> None:
+    lab.dyno("D1")
+    for vin in lab.vehicles(3):
+        booked = lab.auto_allocate(vin, backup=True)
+        lab.sql("select cancel(:id, 'ann', true)", id=booked.allocation_id)
+    old, new, waits = (each for (each,) in lab.rows("select history_id from notices order by 1"))
+    lab.sql("update notices set sent_at = now() - interval '31 days' where history_id = :old", old=old)
+    lab.sql("update notices set sent_at = now() - interval '29 days' where history_id = :new", new=new)
+
+    service.sweep(engine_as("dyno_lifecycle"), retention_days=400, now=datetime.now(UTC))
+
+    assert lab.rows("select history_id from notices order by 1") == [(new,), (waits,)]
