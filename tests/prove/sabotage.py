@@ -109,8 +109,9 @@ def blind(connection: Connection) -> None:
     connection.exec_driver_sql("alter table occupancies drop constraint dyno_once")
     connection.exec_driver_sql(
         "create or replace function in_the_way(p_dyno integer, p_start date, p_end date, p_turnaround smallint,"
-        " p_at timestamptz, p_except bigint) returns setof occupancies language sql stable begin atomic"
-        " select * from occupancies where false; end"
+        " p_at timestamptz, p_except bigint) returns table (id bigint, kind text, status text, start_date date,"
+        " end_date date, free_from date) language sql stable begin atomic"
+        " select id, kind, status, start_date, end_date, free_from from occupancies where false; end"
     )
 
 

@@ -117,12 +117,12 @@ def a_vehicle(draw: st.DrawFn, vehicle_id: int) -> Vehicle:
 @st.composite
 def a_taken(draw: st.DrawFn, taken_id: int, dynos: Sequence[Dyno], vehicles: Sequence[Vehicle]) -> Taken:
     first = draw(st.integers(-4, 18))
-    window = Window(first, first + draw(st.integers(0, 4)))
+    window = Window(first - draw(some(*[0] * 11, 20)), first + draw(st.integers(0, 4)))  # some began long ago
     statuses = ["scheduled"] * 3 + ["cancelled"]
     vehicle_id = draw(st.none() | some(*(vehicle.vehicle_id for vehicle in vehicles)) | some(1))
     if vehicle_id is not None:
         statuses += ["held", "held", "lapsed"]
-        statuses += ["in_progress"] if first <= 0 else []
+        statuses += ["in_progress"] if window.first <= 0 else []
         statuses += ["completed"] if window.last <= 0 else []
     status = draw(st.sampled_from(statuses))
     return Taken(

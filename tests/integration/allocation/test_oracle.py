@@ -34,6 +34,8 @@ FAULTS = {
     "the last day of a window": ("in_the_way", "p_end + 1 + p_turnaround", "p_end + p_turnaround"),
     "the turnaround behind a window": ("in_the_way", "p_end + 1 + p_turnaround", "p_end + 1"),
     "the turnaround behind what is there": ("in_the_way", "o.free_from > p_start", "o.end_date >= p_start"),
+    "what began lately": ("in_the_way", "x.start_date >= p_start - 14", "x.start_date >= p_start"),
+    "what began long ago": ("in_the_way", "x.start_date < p_start - 14", "x.start_date < p_start - 30"),
     "that a booking is not in its own way": ("in_the_way", "x.id is distinct from p_except", "true"),
     "that a hold ran out": ("is_live", "p_expires_at > p_at", "true"),
     "any test": ("unfit", "c.test_type in (p_test, 'any')", "c.test_type = p_test"),
@@ -87,7 +89,6 @@ def planted(function: str, right: str, wrong: str) -> str:
     for sheet in SHEETS:
         every += re.findall(body, sheet.read_text(), re.DOTALL | re.MULTILINE)
     last = [each for each in every if right in each][-1]
-    assert last.count(right) == 1
     return last.replace("create function", "create or replace function").replace(right, wrong)
 
 

@@ -136,6 +136,7 @@ CALLED_BY = {
     "refresh_breadth": "",
     "refresh_order": "",
     "rejection": "",
+    "rejection_json": "",
     "remembered_answer": "",
     "remember_request": "imports import_jobs",
     "renamed": "",
