@@ -10,14 +10,21 @@ from tests.benchmarks.lab import FIRST_DAY, TESTS, Size, full_day
 _STRIDE = 7_919
 """A prime: steps of that length are on every day of a calendar before they are on one again."""
 
+NOBODYS = "a test that no dyno can run"
+
 _MOST_CLIENTS, _MOST_WISHES, _APART_DAYS = 32, 1_000_000, 20
 """Of a run, so that wishes of several have numbers, newcomers and days of their own."""
 
 
 def warm_up(size: Size, client: int, *, run: int = 0) -> Iterator[Wish]:
-    """One of each test, for newcomers whom nobody else wants, in no other run of the same copy either."""
-    for number, test_type in enumerate(TESTS, start=(run * _MOST_CLIENTS + client) * len(TESTS)):
-        yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number))
+    """
+    One of each test, for newcomers whom nobody else wants, in no other run of the same copy either; and one of a test
+    that nobody can run, so that a refusal is nothing new to anybody.
+    """
+    tests = (*TESTS, NOBODYS)
+    for number, test_type in enumerate(tests, start=(run * _MOST_CLIENTS + client) * len(tests)):
+        shifts = {"max_shift": 0} if test_type == NOBODYS else {}
+        yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number), **shifts)
 
 
 def all_over(size: Size, client: int, clients: int) -> Iterator[Iterator[Wish]]:

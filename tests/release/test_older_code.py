@@ -47,8 +47,6 @@ LEFT_OUT = {
     "roi/test_nights.py": "night after night, as above; long",
     "metrics/test_ingest.py::test_a_role_may_do_its_own_work_only[dyno_metrics-delete from metrics]": "refused, "
     "but by another error, as the role has come to read only",
-    "users/test_erasure.py::test_every_column_that_is_for_such_an_id_is_known_here": "of the columns "
-    "of its own schema, as this release's of this one",
     "database": "the schema's own shape, its upgrades, TLS and round trips",
     "local": "the local stack, no schema",
     "metrics/test_ageing.py": "drops partitions, months at a time; long",

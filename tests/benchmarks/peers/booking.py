@@ -1,5 +1,6 @@
 """Ways to book: the service's own, and the usual one."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -49,7 +50,16 @@ _INSERT_SQL = """
       (kind, dyno_id, vehicle_id, test_type, start_date, end_date, turnaround_days, shift_days, booked_by)
     values ('allocation', :dyno_id, :vehicle_id, :test_type, :day, :day, :turnaround_days, :shift_days, :booked_by)
 """
-_INSERT, _INSERT_IF_FREE = text(_INSERT_SQL), text(f"{_INSERT_SQL} on conflict do nothing")
+_INSERT, _INSERT_IF_FREE = text(f"{_INSERT_SQL} returning id"), text(f"{_INSERT_SQL} on conflict do nothing")
+_SAID = ("dyno_id", "vehicle_id", "test_type", "day", "shift_days", "booked_by")
+_ANSWERED = text("select answer from idempotency_keys where owner = :booked_by and route = :route and key = :key")
+_NOTE = text("""
+    insert into history (occupancy_id, action, actor, after) values (:id, 'book', :booked_by, cast(:answer as jsonb))
+""")
+_ANSWER = text("""
+    insert into idempotency_keys (owner, route, key, body_hash, answer)
+    values (:booked_by, :route, :key, :body_hash, cast(:answer as jsonb))
+""")
 
 _PARAMETERS = [f"p{number}" for number in range(17)]
 _NOTHING = text(f"select {', '.join(f'cast(:{name} as text)' for name in _PARAMETERS)}")
@@ -116,7 +126,7 @@ def usual(over: Engine, wish: Wish) -> Said:
     Day by day: the dynos that are free; of these one after the other: lock it, look again, insert.
 
     Each of them in a transaction of its own, for whoever held one dyno and waited for another would hold up all.
-    No key is claimed and no history written.
+    A key that was used is answered as before, and history and answer are kept in the booking's own transaction.
     """
     return _day_by_day(over, wish, _all_candidates)
 
@@ -127,12 +137,15 @@ def usual_asking_for_one(over: Engine, wish: Wish) -> Said:
 
 
 def _day_by_day(over: Engine, wish: Wish, candidates: Callable[[Engine, dict[str, Any]], Iterator[int]]) -> Said:
+    key = {"route": ROUTE, "key": f"key-{wish.number}", "body_hash": store.digest(request(wish)), "booked_by": OWNER}
     with over.connect() as connection:
+        if connection.execute(_ANSWERED, key).scalar() is not None:
+            return Said(booked=False)
         vehicle = connection.execute(_VEHICLE, asdict(wish)).one()._asdict()
     broken_off = 0
     for shift_days in range(wish.max_shift + 1):
         day = wish.start_date + timedelta(days=shift_days)
-        on = asdict(wish) | vehicle | {"day": day, "shift_days": shift_days, "booked_by": OWNER}
+        on = asdict(wish) | vehicle | key | {"day": day, "shift_days": shift_days}
         for dyno_id in candidates(over, on):
             booked = None
             while booked is None:
@@ -166,7 +179,11 @@ def _booked(over: Engine, values: dict[str, Any]) -> bool | None:
             connection.execute(_LOCK_VEHICLE, values)
             if connection.execute(_STILL, values).first() is None:
                 return False
-            connection.execute(_INSERT, values | {"turnaround_days": turnaround_days})
+            made = connection.execute(_INSERT, values | {"turnaround_days": turnaround_days}).scalar_one()
+            said = {"allocation_id": made} | {name: values[name] for name in _SAID}
+            kept = values | {"id": made, "answer": json.dumps(said, default=str)}
+            connection.execute(_NOTE, kept)
+            connection.execute(_ANSWER, kept)
             return True
     except DatabaseUnavailable:  # a deadlock
         return None

@@ -1,11 +1,12 @@
 """The booking route as it is usually written: Powertools' own resolver, metrics and logger around the usual way."""
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
@@ -45,8 +46,9 @@ class UsualDoor:
     def _resolve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return self._resolver.resolve(event, context)
 
-    def _auto(self, wanted: Wanted) -> Response[dict[str, Any]]:
-        wish = Wish(0, wanted.vehicle_id, wanted.test_type, wanted.start_date, wanted.max_backup_days)
+    def _auto(self, wanted: Wanted, key: Annotated[str, Header(alias="Idempotency-Key")]) -> Response[dict[str, Any]]:
+        number, shifts = int(key.removeprefix("key-")), wanted.max_backup_days
+        wish = Wish(number, wanted.vehicle_id, wanted.test_type, wanted.start_date, shifts)
         said = usual(self._over, wish)
         self._metrics.add_dimension("method", "auto_allocate")
         self._metrics.add_metric("Bookings", MetricUnit.Count, int(said.booked))
