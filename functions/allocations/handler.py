@@ -37,11 +37,13 @@ from dyno.allocation.registry_model import (
     CreatedVehicle,
     Dyno,
     DynoChange,
-    NewDyno,
-    NewVehicle,
+    DynoRequest,
+    TriedDyno,
+    TriedVehicle,
     Vehicle,
     VehicleChange,
     VehicleFilter,
+    VehicleRequest,
 )
 from dyno.auth import Permission
 from dyno.database import engine
@@ -154,10 +156,12 @@ def cancel(allocation_id: AllocationId, dry_run: DryRun = "false") -> Cancellati
 
 @door.post("/dynos")
 @allow(Permission.MANAGE_DYNOS)
-def create_dyno(request: NewDyno, idempotency_key: IdempotencyKey = None) -> Response[CreatedDyno]:
+def create_dyno(request: DynoRequest, idempotency_key: IdempotencyKey = None) -> Response[CreatedDyno | TriedDyno]:
     """Make a dyno known, with its capabilities."""
-    created = registry.create_dyno(engine(settings()), request, actor=door.actor, key=idempotency_key)
-    return Response(201, "application/json", created, headers=etag(created) | replay(created))
+    created = registry.create_dyno(
+        engine(settings()), request, actor=door.actor, key=idempotency_key, dry_run=request.dry_run
+    )
+    return known(created)
 
 
 @door.get("/dynos")
@@ -188,10 +192,14 @@ def change_dyno(dyno_id: DynoId, change: DynoChange, if_match: IfMatch = None) -
 
 @door.post("/vehicles")
 @allow(Permission.MANAGE_VEHICLES)
-def create_vehicle(request: NewVehicle, idempotency_key: IdempotencyKey = None) -> Response[CreatedVehicle]:
+def create_vehicle(
+    request: VehicleRequest, idempotency_key: IdempotencyKey = None
+) -> Response[CreatedVehicle | TriedVehicle]:
     """Make a vehicle known."""
-    created = registry.create_vehicle(engine(settings()), request, actor=door.actor, key=idempotency_key)
-    return Response(201, "application/json", created, headers=etag(created) | replay(created))
+    created = registry.create_vehicle(
+        engine(settings()), request, actor=door.actor, key=idempotency_key, dry_run=request.dry_run
+    )
+    return known(created)
 
 
 @door.get("/dynos/availability")
@@ -379,6 +387,13 @@ def replay(made: AutoAllocation | Maintenance | CreatedDyno | CreatedVehicle | E
 def made(answer: AutoAllocation | Maintenance) -> Response[Any]:
     """What was made, or would be; or was, under the same key."""
     return Response(200 if answer.dry_run else 201, "application/json", answer, headers=replay(answer))
+
+
+def known(answer: CreatedDyno | CreatedVehicle) -> Response[Any]:
+    """What was made known, its version as ETag, or what would be, which has none."""
+    if isinstance(answer, TriedDyno | TriedVehicle):
+        return Response(200, "application/json", answer)
+    return Response(201, "application/json", answer, headers=etag(answer) | replay(answer))
 
 
 def today() -> date:

@@ -117,6 +117,21 @@ def test_another_body_under_the_same_key_is_a_422(ask: Call, path: str, body: di
 
 
 @KINDS
+def test_a_trial_of_a_thing_says_what_would_be_made_and_makes_nothing(
+    ask: Call, lab: Lab, path: str, body: dict[str, Any], kind: str
+) -> None:
+    tried = ask("POST", path, body=body | {"dry_run": True}, headers=KEY)
+    nothing = (ask("GET", path).body["items"], lab.sql("select count(*) from registry_history"))
+    made = ask("POST", path, body=body, headers=KEY)
+    again = ask("POST", path, body=body | {"dry_run": True})
+
+    assert nothing == ([], 0)
+    assert (tried.status, "ETag" in tried.headers, tried.body) == (200, False, made.body | {f"{kind}_id": None})
+    assert (made.status, "Idempotency-Replayed" in made.headers) == (201, False)
+    assert (again.status, again.body["code"]) == (409, f"{kind}_exists")
+
+
+@KINDS
 def test_a_thing_retires_and_comes_back(ask: Call, path: str, body: dict[str, Any], kind: str) -> None:
     ask("POST", path, body=body)
 

@@ -20,6 +20,13 @@ NO_VEHICLE = VehicleNotFound("no vehicle has the id 9")
 MADE_DYNO = {"dyno_id": "$response.body#/dyno_id"}
 MADE_VEHICLE = {"vehicle_id": "$response.body#/vehicle_id"}
 
+A_DYNO = {
+    "name": "Cell 3",
+    "turnaround_days": 1,
+    "capabilities": [{"test_type": "brake", "drive_type": "AWD", "weight_class": "<10K"}],
+}
+A_VEHICLE = {"vin": "1M8GDM9AXKP042788", "weight_lbs": 5200, "drive_type": "2WD"}
+
 ROUTES = (
     Described(
         "GET /dynos",
@@ -36,17 +43,11 @@ ROUTES = (
                 "made",
                 201,
                 sample("dyno_made"),
-                Asked(
-                    headers={"Idempotency-Key": "5f0d"},
-                    body={
-                        "name": "Cell 3",
-                        "turnaround_days": 1,
-                        "capabilities": [{"test_type": "brake", "drive_type": "AWD", "weight_class": "<10K"}],
-                    },
-                ),
+                Asked(headers={"Idempotency-Key": "5f0d"}, body=A_DYNO),
                 headers=("ETag", "Idempotency-Replayed"),
                 links=(Link("GET /dynos/{dyno_id}", MADE_DYNO), Link("PATCH /dynos/{dyno_id}", MADE_DYNO)),
             ),
+            Answer("a dry run", 200, sample("dyno_dry"), Asked(body=A_DYNO | {"dry_run": True})),
         ),
         refused=(DynoExists("a dyno is called Cell 2 already, dyno 2", dyno_id=2),),
     ),
@@ -93,16 +94,14 @@ ROUTES = (
                 "made",
                 201,
                 sample("vehicle_made"),
-                Asked(
-                    headers={"Idempotency-Key": "77c1"},
-                    body={"vin": "1M8GDM9AXKP042788", "weight_lbs": 5200, "drive_type": "2WD"},
-                ),
+                Asked(headers={"Idempotency-Key": "77c1"}, body=A_VEHICLE),
                 headers=("ETag", "Idempotency-Replayed"),
                 links=(
                     Link("GET /vehicles/{vehicle_id}", MADE_VEHICLE),
                     Link("PATCH /vehicles/{vehicle_id}", MADE_VEHICLE),
                 ),
             ),
+            Answer("a dry run", 200, sample("vehicle_dry"), Asked(body=A_VEHICLE | {"dry_run": True})),
         ),
         refused=(VehicleExists(f"{VIN} is vehicle 1 already", vehicle_id=1),),
     ),

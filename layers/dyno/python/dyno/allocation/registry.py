@@ -12,6 +12,8 @@ from dyno.allocation.registry_model import (
     NewDyno,
     NewVehicle,
     Said,
+    TriedDyno,
+    TriedVehicle,
     Vehicle,
     VehicleChange,
     VehicleFilter,
@@ -37,20 +39,26 @@ DYNOS_ROUTE = "POST /dynos"
 
 
 @track_performance(SERVICE)
-def create_vehicle(over: Engine, request: NewVehicle, *, actor: Actor, key: str | None) -> CreatedVehicle:
+def create_vehicle(
+    over: Engine, request: NewVehicle, *, actor: Actor, key: str | None, dry_run: bool = False
+) -> CreatedVehicle:
     """
     Make a vehicle known.
 
     Args:
         key: The caller's Idempotency-Key; the same request under the same key makes it once and is answered alike.
+        dry_run: Say what would come of it, and change nothing; the key is not used for that.
     Raises:
         IdempotencyKeyReused: The key came with another request before.
         VehicleExists: A vehicle has that vin, retired or not.
     """
-    with autocommit(over) as connection:
-        said = registry_store.create_vehicle(connection, request, actor.sub, VEHICLES_ROUTE, key)
+    with trial(over) if dry_run else autocommit(over) as connection:
+        kept = None if dry_run else key
+        said = registry_store.create_vehicle(connection, request, actor.sub, VEHICLES_ROUTE, kept)
     if said.outcome != "created" or said.vehicle is None:
         raise _vehicle_refusal(said)
+    if dry_run:
+        return TriedVehicle(**said.vehicle.model_dump(exclude={"vehicle_id"}))
     return CreatedVehicle(**said.vehicle.model_dump(), replayed=said.replayed)
 
 
@@ -99,20 +107,24 @@ def list_vehicles(over: Engine, wanted: VehicleFilter, cursor: str | None, limit
 
 
 @track_performance(SERVICE)
-def create_dyno(over: Engine, request: NewDyno, *, actor: Actor, key: str | None) -> CreatedDyno:
+def create_dyno(over: Engine, request: NewDyno, *, actor: Actor, key: str | None, dry_run: bool = False) -> CreatedDyno:
     """
     Make a dyno known, with all it can run.
 
     Args:
         key: As for a vehicle.
+        dry_run: As for a vehicle.
     Raises:
         IdempotencyKeyReused: The key came with another request before.
         DynoExists: A dyno has that name, retired or not.
     """
-    with autocommit(over) as connection:
-        said = registry_store.create_dyno(connection, request, actor.sub, DYNOS_ROUTE, key)
+    with trial(over) if dry_run else autocommit(over) as connection:
+        kept = None if dry_run else key
+        said = registry_store.create_dyno(connection, request, actor.sub, DYNOS_ROUTE, kept)
     if said.outcome != "created" or said.dyno is None:
         raise _dyno_refusal(said)
+    if dry_run:
+        return TriedDyno(**said.dyno.model_dump(exclude={"dyno_id"}))
     return CreatedDyno(**said.dyno.model_dump(), replayed=said.replayed)
 
 

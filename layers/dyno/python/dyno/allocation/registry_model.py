@@ -85,6 +85,17 @@ class NewVehicle(Strict):
     build_type: Name | None = None
 
 
+class VehicleRequest(NewVehicle):
+    """
+    A vehicle that is to be made known.
+
+    Attributes:
+        dry_run: Say what would come of it, and change nothing.
+    """
+
+    dry_run: bool = False
+
+
 class VehicleChange(Strict):
     """
     What is to be different about a vehicle; what is not named stays as it is.
@@ -127,6 +138,17 @@ class NewDyno(Strict):
         if self.available_from and self.available_to and self.available_to < self.available_from:
             raise ValueError(f"available_to {self.available_to} lies before available_from {self.available_from}")
         return self
+
+
+class DynoRequest(NewDyno):
+    """
+    A dyno that is to be made known.
+
+    Attributes:
+        dry_run: Say what would come of it, and change nothing.
+    """
+
+    dry_run: bool = False
 
 
 class DynoChange(Strict):
@@ -234,6 +256,18 @@ class CreatedDyno(Dyno):
     """The answer to making a dyno."""
 
     replayed: Annotated[bool, Field(exclude=True)] = False
+
+
+class TriedVehicle(CreatedVehicle):
+    """What would be made; it has no id."""
+
+    vehicle_id: None = None  # type: ignore[assignment]  # whoever makes one has an id
+
+
+class TriedDyno(CreatedDyno):
+    """What would be made; it has no id."""
+
+    dyno_id: None = None  # type: ignore[assignment]
 
 
 class VehicleFilter(Strict):

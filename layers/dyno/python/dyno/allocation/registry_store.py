@@ -137,7 +137,7 @@ def _hash(wanted: BaseModel) -> BindParameter[bytes]:
 
 
 def _json(wanted: BaseModel) -> BindParameter[Any]:
-    return literal(wanted.model_dump(mode="json"), JSONB)
+    return literal(wanted.model_dump(mode="json", exclude={"dry_run"}), JSONB)
 
 
 def _named(wanted: BaseModel) -> BindParameter[Any]:
