@@ -37,13 +37,13 @@ from dyno.allocation.registry_model import (
     CreatedVehicle,
     Dyno,
     DynoChange,
-    DynoRequest,
+    NewDyno,
+    NewVehicle,
     TriedDyno,
     TriedVehicle,
     Vehicle,
     VehicleChange,
     VehicleFilter,
-    VehicleRequest,
 )
 from dyno.auth import Permission
 from dyno.database import engine
@@ -156,12 +156,9 @@ def cancel(allocation_id: AllocationId, dry_run: DryRun = "false") -> Cancellati
 
 @door.post("/dynos")
 @allow(Permission.MANAGE_DYNOS)
-def create_dyno(request: DynoRequest, idempotency_key: IdempotencyKey = None) -> Response[CreatedDyno | TriedDyno]:
+def create_dyno(request: NewDyno, idempotency_key: IdempotencyKey = None) -> Response[CreatedDyno | TriedDyno]:
     """Make a dyno known, with its capabilities."""
-    created = registry.create_dyno(
-        engine(settings()), request, actor=door.actor, key=idempotency_key, dry_run=request.dry_run
-    )
-    return known(created)
+    return known(registry.create_dyno(engine(settings()), request, actor=door.actor, key=idempotency_key))
 
 
 @door.get("/dynos")
@@ -193,13 +190,10 @@ def change_dyno(dyno_id: DynoId, change: DynoChange, if_match: IfMatch = None) -
 @door.post("/vehicles")
 @allow(Permission.MANAGE_VEHICLES)
 def create_vehicle(
-    request: VehicleRequest, idempotency_key: IdempotencyKey = None
+    request: NewVehicle, idempotency_key: IdempotencyKey = None
 ) -> Response[CreatedVehicle | TriedVehicle]:
     """Make a vehicle known."""
-    created = registry.create_vehicle(
-        engine(settings()), request, actor=door.actor, key=idempotency_key, dry_run=request.dry_run
-    )
-    return known(created)
+    return known(registry.create_vehicle(engine(settings()), request, actor=door.actor, key=idempotency_key))
 
 
 @door.get("/dynos/availability")

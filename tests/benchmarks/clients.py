@@ -16,6 +16,10 @@ from dyno.database import engine
 from dyno.settings import Settings
 from tests.settings import SETTINGS
 
+BOOKINGS = "occupancies"
+LEFT_BY_A_BOOKING = (BOOKINGS, "history", "idempotency_keys")
+"""Tables in which one leaves a row."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -62,6 +66,7 @@ class Task:
 
     Attributes:
         over: Makes the engine that its way is given.
+        leaves: The tables in which each booking leaves one row.
         warm_up: What it wants first, before anybody's clock runs, by its number.
         for_s: How long it then goes on with one series; None for all of them, each until a wish is refused.
         up_to_s: The same where nobody need get to the end; None for as long as it takes.
@@ -74,6 +79,7 @@ class Task:
     for_s: float | None = None
     up_to_s: float | None = None
     over: Callable[[Settings], Engine] = of_the_service
+    leaves: Sequence[str] = LEFT_BY_A_BOOKING
 
 
 class Answer(NamedTuple):

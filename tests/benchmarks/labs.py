@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from cdk.local.instance import Instance
 from tests.benchmarks import lab, pgbench, profiles
-from tests.benchmarks.clients import Clients, Outcome, Task, waiting
+from tests.benchmarks.clients import BOOKINGS, LEFT_BY_A_BOOKING, Clients, Outcome, Task, waiting
 from tests.benchmarks.database import SUPERUSER, Server, lasting, passing
 from tests.benchmarks.lab import Size
 from tests.benchmarks.pgbench import Transactions
@@ -21,11 +21,6 @@ from tests.settings import SETTINGS
 
 DOOR = "dyno_allocations"
 """What the service logs in as where it books."""
-
-LEFT_BY_A_BOOKING = ("occupancies", "history", "idempotency_keys")
-"""Tables in which one leaves a row."""
-
-BOOKINGS = LEFT_BY_A_BOOKING[0]
 
 MOST_CLIENTS = 32
 PROFILED = 20
@@ -86,7 +81,7 @@ class Labs:
         Have clients do a task.
 
         Raises:
-            Differs: There are not as many bookings afterwards as they say they made.
+            Differs: There are not as many rows afterwards as the bookings leave that they say they made.
         """
         (ran,) = self.several(size, [(task, clients)], arrange)
         return ran
@@ -98,9 +93,9 @@ class Labs:
 
     def _ran(self, database: str, task: Task, clients: int) -> Ran:
         with self._server.connected(SUPERUSER, database) as connection:
-            before = {BOOKINGS: lab.rows(connection, BOOKINGS)}
+            before = {table: lab.rows(connection, table) for table in LEFT_BY_A_BOOKING}
         outcome = self._clients.run(task, self._server.port, database, self._number(clients))
-        return Ran(outcome, self._overlaps(database, before, {BOOKINGS: outcome.booked}))
+        return Ran(outcome, self._overlaps(database, before, dict.fromkeys(task.leaves, outcome.booked)))
 
     def why(self, size: Size, task: Task, clients: int, arrange: Arrange = nothing) -> str:
         """What the database does while clients do a task: what they wait for, and which statements one alone has."""
@@ -113,8 +108,8 @@ class Labs:
             over = task.over(
                 replace(SETTINGS, database_port=self._server.port, database_name=database, database_user=task.login)
             )
-            # By somebody whose wishes no client of before has had.
-            series = next(iter(task.wishes(MOST_CLIENTS, MOST_CLIENTS + 1)))
+            # Wishes so far ahead that no client of before has come to them.
+            series = next(iter(task.wishes(self.size(size).newcomers // 2, 1)))
             calls = [partial(task.way, over, wish) for wish in islice(series, PROFILED)]
             statements = profiles.of_statements(over, calls)
             over.dispose()

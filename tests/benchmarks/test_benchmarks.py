@@ -276,12 +276,26 @@ def test_overlaps_are_seen_where_nothing_keeps_them_away(opened: Labs) -> None:
     def unguard(connection: Connection) -> None:
         connection.exec_driver_sql("alter table occupancies drop constraint dyno_once")
 
-    everybody = Task(booking.bare, SUPERUSER, partial(wishes.warm_up, TINY), partial(wishes.one_day, TINY), 0.2)
+    everybody = Task(
+        booking.bare,
+        SUPERUSER,
+        partial(wishes.warm_up, TINY),
+        partial(wishes.one_day, TINY),
+        0.2,
+        leaves=booking.left_by(booking.bare),
+    )
 
     guarded = opened.run(TINY, everybody, 2)
     unguarded = opened.run(TINY, everybody, 2, unguard)
 
     assert guarded.overlaps == 0 < unguarded.overlaps
+
+
+def test_a_client_that_leaves_less_than_it_says_is_noticed(opened: Labs) -> None:
+    forgetful = Task(booking.bare, SUPERUSER, partial(wishes.warm_up, TINY), partial(wishes.one_day, TINY), 0.1)
+
+    with pytest.raises(labs.Differs, match="more history"):
+        opened.run(TINY, forgetful, 1)
 
 
 def test_a_way_to_book_that_leaves_less_than_it_says_is_noticed(opened: Labs) -> None:

@@ -16,12 +16,12 @@ _MOST_CLIENTS, _MOST_WISHES, _APART_DAYS = 32, 1_000_000, 20
 """Of a run, so that wishes of several have numbers, newcomers and days of their own."""
 
 
-def warm_up(size: Size, client: int, *, run: int = 0) -> Iterator[Wish]:
+def warm_up(size: Size, client: int, *, run: int = 0, refused: bool = True) -> Iterator[Wish]:
     """
     One of each test, for newcomers whom nobody else wants, in no other run of the same copy either; and one of a test
-    that nobody can run, so that a refusal is nothing new to anybody.
+    that nobody can run, unless a refusal is to be something new.
     """
-    tests = (*TESTS, NOBODYS)
+    tests = (*TESTS, NOBODYS) if refused else TESTS
     for number, test_type in enumerate(tests, start=(run * _MOST_CLIENTS + client) * len(tests)):
         shifts = {"max_shift": 0} if test_type == NOBODYS else {}
         yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number), **shifts)

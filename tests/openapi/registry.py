@@ -27,6 +27,12 @@ A_DYNO = {
 }
 A_VEHICLE = {"vin": "1M8GDM9AXKP042788", "weight_lbs": 5200, "drive_type": "2WD"}
 
+
+def of(name: str) -> dict[str, str]:
+    """The type of that name, of a route whose answers are not all of one."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
 ROUTES = (
     Described(
         "GET /dynos",
@@ -44,10 +50,17 @@ ROUTES = (
                 201,
                 sample("dyno_made"),
                 Asked(headers={"Idempotency-Key": "5f0d"}, body=A_DYNO),
+                schema=of("CreatedDyno"),
                 headers=("ETag", "Idempotency-Replayed"),
                 links=(Link("GET /dynos/{dyno_id}", MADE_DYNO), Link("PATCH /dynos/{dyno_id}", MADE_DYNO)),
             ),
-            Answer("a dry run", 200, sample("dyno_dry"), Asked(body=A_DYNO | {"dry_run": True})),
+            Answer(
+                "a dry run",
+                200,
+                sample("dyno_dry"),
+                Asked(body=A_DYNO | {"dry_run": True}),
+                schema=of("TriedDyno"),
+            ),
         ),
         refused=(DynoExists("a dyno is called Cell 2 already, dyno 2", dyno_id=2),),
     ),
@@ -95,13 +108,20 @@ ROUTES = (
                 201,
                 sample("vehicle_made"),
                 Asked(headers={"Idempotency-Key": "77c1"}, body=A_VEHICLE),
+                schema=of("CreatedVehicle"),
                 headers=("ETag", "Idempotency-Replayed"),
                 links=(
                     Link("GET /vehicles/{vehicle_id}", MADE_VEHICLE),
                     Link("PATCH /vehicles/{vehicle_id}", MADE_VEHICLE),
                 ),
             ),
-            Answer("a dry run", 200, sample("vehicle_dry"), Asked(body=A_VEHICLE | {"dry_run": True})),
+            Answer(
+                "a dry run",
+                200,
+                sample("vehicle_dry"),
+                Asked(body=A_VEHICLE | {"dry_run": True}),
+                schema=of("TriedVehicle"),
+            ),
         ),
         refused=(VehicleExists(f"{VIN} is vehicle 1 already", vehicle_id=1),),
     ),

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from dyno.allocation.model import AutoAllocationRequest, Terms
 from dyno.database import autocommit, sqlstate, transaction
 from dyno.errors import DatabaseUnavailable
 from dyno.settings import Settings
-from tests.benchmarks.clients import Said, Way, Wish, of_the_service
+from tests.benchmarks.clients import LEFT_BY_A_BOOKING, Said, Way, Wish, of_the_service
 
 TERMS = Terms("UTC", horizon_days=20_000, max_days=180)
 OWNER = "3f0c8a52-7d3e-4b6a-9c1d-5e2f4a6b8c0d"
@@ -83,6 +83,11 @@ def _without_nagle(connection: Any, _record: object) -> None:
     connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def left_by(way: Way) -> Sequence[str]:
+    """The tables in which each booking of a way leaves one row."""
+    return LEFT_BY_A_BOOKING[:1] if way is bare else LEFT_BY_A_BOOKING
+
+
 def request(wish: Wish) -> AutoAllocationRequest:
     """What the door makes of a wish."""
     return AutoAllocationRequest(
@@ -126,7 +131,7 @@ def usual(over: Engine, wish: Wish) -> Said:
     Day by day: the dynos that are free; of these one after the other: lock it, look again, insert.
 
     Each of them in a transaction of its own, for whoever held one dyno and waited for another would hold up all.
-    A key that was used is answered as before, and history and answer are kept in the booking's own transaction.
+    Whether its key was used is asked first; a line of history and the key's answer are kept with the booking.
     """
     return _day_by_day(over, wish, _all_candidates)
 

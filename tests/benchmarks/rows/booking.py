@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from functools import partial
 
 from tests.benchmarks import wishes
-from tests.benchmarks.clients import Task, Way
+from tests.benchmarks.clients import LEFT_BY_A_BOOKING, Task, Way
 from tests.benchmarks.database import SUPERUSER
 from tests.benchmarks.lab import Size
-from tests.benchmarks.labs import DOOR, LEFT_BY_A_BOOKING, Differs, Labs, Ran, opened
+from tests.benchmarks.labs import DOOR, Differs, Labs, Ran, opened
 from tests.benchmarks.peers import booking, scripts
 from tests.benchmarks.row import Contender, Effort, Goal, Role, Row
 from tests.benchmarks.shared import Shared

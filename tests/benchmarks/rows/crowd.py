@@ -20,6 +20,7 @@ DAYS = 8
 """On which each of the vehicles is wanted: the first day and those it may be moved to."""
 
 OURS, USUAL = "store.book", "the usual way"
+FIRST = f"{OURS}, never refused before"
 ONE_DAY, ONE_VEHICLE = "one day", "one vehicle"
 LEFT, BROKEN_OFF, OVERLAPS = "left over", "broken off", "overlaps"
 
@@ -36,14 +37,17 @@ def contenders(effort: Effort) -> Iterator[Sequence[Contender]]:
 
 
 def _case(labs: Labs, case: str, wanted: Wishes, there_are: int) -> Iterator[Contender]:
+    size = labs.size(SIZE)
     ways = [
         (OURS, Role.OURS, booking.ours, DOOR),
+        (FIRST, Role.OURS, booking.ours, DOOR),
         (USUAL, Role.PEER, booking.usual, SUPERUSER),
         (f"{USUAL}, asking for one", Role.PEER, booking.usual_asking_for_one, SUPERUSER),
         ("bare INSERT", Role.FLOOR, booking.bare, SUPERUSER),
     ]
-    for name, role, way, login in ways if case == ONE_DAY else ways[:-1]:
-        task = Task(way, login, partial(wishes.warm_up, labs.size(SIZE)), wanted, over=booking.engine_of(way))
+    for name, role, way, login in ways if case == ONE_DAY else [ways[0], *ways[2:-1]]:
+        warm_up = partial(wishes.warm_up, size, refused=name != FIRST)
+        task = Task(way, login, warm_up, wanted, over=booking.engine_of(way), leaves=booking.left_by(way))
         ran = Shared(partial(labs.run, SIZE, task, CLIENTS))
         why = partial(labs.why, SIZE, task, CLIENTS)
         yield Contender(name, role, ran.figure(lambda ran: ran.outcome.booked_per_s), case, why=why)

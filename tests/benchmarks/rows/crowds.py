@@ -68,6 +68,7 @@ def _ran(labs: Labs, size: Size, cases: Sequence[tuple[int, str, Role, Way, str]
             partial(wishes.one_day, really, run=run),
             up_to_s=PATIENCE_S if role is Role.PEER else None,
             over=booking.engine_of(way),
+            leaves=booking.left_by(way),
         )
         for run, (_, _, role, way, login) in enumerate(cases)
     ]

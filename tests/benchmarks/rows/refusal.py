@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 
 from dyno.allocation import store
 from tests.benchmarks import lab, wishes
-from tests.benchmarks.clients import Task
+from tests.benchmarks.clients import LEFT_BY_A_BOOKING, Task
 from tests.benchmarks.database import SUPERUSER
 from tests.benchmarks.lab import TESTS, Size
-from tests.benchmarks.labs import DOOR, LEFT_BY_A_BOOKING, Differs, Labs, opened
+from tests.benchmarks.labs import DOOR, Differs, Labs, opened
 from tests.benchmarks.peers import booking, scripts
 from tests.benchmarks.pgbench import Transactions
 from tests.benchmarks.row import Contender, Effort, Goal, Role, Row

@@ -39,25 +39,23 @@ DYNOS_ROUTE = "POST /dynos"
 
 
 @track_performance(SERVICE)
-def create_vehicle(
-    over: Engine, request: NewVehicle, *, actor: Actor, key: str | None, dry_run: bool = False
-) -> CreatedVehicle:
+def create_vehicle(over: Engine, request: NewVehicle, *, actor: Actor, key: str | None) -> CreatedVehicle:
     """
     Make a vehicle known.
 
     Args:
-        key: The caller's Idempotency-Key; the same request under the same key makes it once and is answered alike.
-        dry_run: Say what would come of it, and change nothing; the key is not used for that.
+        key: The caller's Idempotency-Key; the same request under the same key makes it once and is answered alike. A
+            dry run does not use it.
     Raises:
         IdempotencyKeyReused: The key came with another request before.
         VehicleExists: A vehicle has that vin, retired or not.
     """
-    with trial(over) if dry_run else autocommit(over) as connection:
-        kept = None if dry_run else key
+    with trial(over) if request.dry_run else autocommit(over) as connection:
+        kept = None if request.dry_run else key
         said = registry_store.create_vehicle(connection, request, actor.sub, VEHICLES_ROUTE, kept)
     if said.outcome != "created" or said.vehicle is None:
         raise _vehicle_refusal(said)
-    if dry_run:
+    if request.dry_run:
         return TriedVehicle(**said.vehicle.model_dump(exclude={"vehicle_id"}))
     return CreatedVehicle(**said.vehicle.model_dump(), replayed=said.replayed)
 
@@ -107,23 +105,22 @@ def list_vehicles(over: Engine, wanted: VehicleFilter, cursor: str | None, limit
 
 
 @track_performance(SERVICE)
-def create_dyno(over: Engine, request: NewDyno, *, actor: Actor, key: str | None, dry_run: bool = False) -> CreatedDyno:
+def create_dyno(over: Engine, request: NewDyno, *, actor: Actor, key: str | None) -> CreatedDyno:
     """
     Make a dyno known, with all it can run.
 
     Args:
         key: As for a vehicle.
-        dry_run: As for a vehicle.
     Raises:
         IdempotencyKeyReused: The key came with another request before.
         DynoExists: A dyno has that name, retired or not.
     """
-    with trial(over) if dry_run else autocommit(over) as connection:
-        kept = None if dry_run else key
+    with trial(over) if request.dry_run else autocommit(over) as connection:
+        kept = None if request.dry_run else key
         said = registry_store.create_dyno(connection, request, actor.sub, DYNOS_ROUTE, kept)
     if said.outcome != "created" or said.dyno is None:
         raise _dyno_refusal(said)
-    if dry_run:
+    if request.dry_run:
         return TriedDyno(**said.dyno.model_dump(exclude={"dyno_id"}))
     return CreatedDyno(**said.dyno.model_dump(), replayed=said.replayed)
 

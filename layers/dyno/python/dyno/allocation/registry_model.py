@@ -73,7 +73,12 @@ Capabilities = Annotated[list[NewCapability], Field(max_length=MAX_CAPABILITIES)
 
 
 class NewVehicle(Strict):
-    """A vehicle that is to be known."""
+    """
+    A vehicle that is to be known.
+
+    Attributes:
+        dry_run: Say what would come of it, and change nothing.
+    """
 
     vin: NewVin
     weight_lbs: WeightLbs
@@ -83,16 +88,6 @@ class NewVehicle(Strict):
     cert_team: Name | None = None
     engine: Name | None = None
     build_type: Name | None = None
-
-
-class VehicleRequest(NewVehicle):
-    """
-    A vehicle that is to be made known.
-
-    Attributes:
-        dry_run: Say what would come of it, and change nothing.
-    """
-
     dry_run: bool = False
 
 
@@ -123,7 +118,12 @@ class VehicleChange(Strict):
 
 
 class NewDyno(Strict):
-    """A dyno that is to be known."""
+    """
+    A dyno that is to be known.
+
+    Attributes:
+        dry_run: Say what would come of it, and change nothing.
+    """
 
     name: Name
     facility: Name | None = None
@@ -132,23 +132,13 @@ class NewDyno(Strict):
     available_to: Day | None = None
     turnaround_days: TurnaroundDays = 0
     capabilities: Capabilities
+    dry_run: bool = False
 
     @model_validator(mode="after")
     def _available_in_order(self) -> "NewDyno":
         if self.available_from and self.available_to and self.available_to < self.available_from:
             raise ValueError(f"available_to {self.available_to} lies before available_from {self.available_from}")
         return self
-
-
-class DynoRequest(NewDyno):
-    """
-    A dyno that is to be made known.
-
-    Attributes:
-        dry_run: Say what would come of it, and change nothing.
-    """
-
-    dry_run: bool = False
 
 
 class DynoChange(Strict):

@@ -148,7 +148,7 @@ def _vehicle(line: Line) -> Vehicle | None:
         "drive_type": line.need("drive_type", values.text),
     } | _described(line)
     found = line.checked(NewVehicle, said)
-    return Vehicle(**found.model_dump()) if found else None
+    return Vehicle(**found.model_dump(exclude={"dry_run"})) if found else None
 
 
 def _described(line: Line) -> dict[str, str | None]:
