@@ -21,10 +21,12 @@ def warm_up(size: Size, client: int, *, run: int = 0, refused: bool = True) -> I
     One of each test, for newcomers whom nobody else wants, in no other run of the same copy either; and one of a test
     that nobody can run, unless a refusal is to be something new.
     """
-    tests = (*TESTS, NOBODYS) if refused else TESTS
-    for number, test_type in enumerate(tests, start=(run * _MOST_CLIENTS + client) * len(tests)):
-        shifts = {"max_shift": 0} if test_type == NOBODYS else {}
-        yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number), **shifts)
+    first = (run * _MOST_CLIENTS + client) * (len(TESTS) + 1)
+    for number, test_type in enumerate(TESTS, start=first):
+        yield Wish(-1 - number, size.newcomers - number, test_type, _day(size, number))
+    if refused:
+        number = first + len(TESTS)
+        yield Wish(-1 - number, size.newcomers - number, NOBODYS, _day(size, number), max_shift=0)
 
 
 def all_over(size: Size, client: int, clients: int) -> Iterator[Iterator[Wish]]:

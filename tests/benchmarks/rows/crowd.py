@@ -40,12 +40,15 @@ def _case(labs: Labs, case: str, wanted: Wishes, there_are: int) -> Iterator[Con
     size = labs.size(SIZE)
     ways = [
         (OURS, Role.OURS, booking.ours, DOOR),
-        (FIRST, Role.OURS, booking.ours, DOOR),
         (USUAL, Role.PEER, booking.usual, SUPERUSER),
         (f"{USUAL}, asking for one", Role.PEER, booking.usual_asking_for_one, SUPERUSER),
-        ("bare INSERT", Role.FLOOR, booking.bare, SUPERUSER),
     ]
-    for name, role, way, login in ways if case == ONE_DAY else [ways[0], *ways[2:-1]]:
+    if case == ONE_DAY:
+        ways += [
+            (FIRST, Role.OURS, booking.ours, DOOR),
+            ("bare INSERT", Role.FLOOR, booking.bare, SUPERUSER),
+        ]
+    for name, role, way, login in ways:
         warm_up = partial(wishes.warm_up, size, refused=name != FIRST)
         task = Task(way, login, warm_up, wanted, over=booking.engine_of(way), leaves=booking.left_by(way))
         ran = Shared(partial(labs.run, SIZE, task, CLIENTS))

@@ -51,8 +51,7 @@ def create_vehicle(over: Engine, request: NewVehicle, *, actor: Actor, key: str 
         VehicleExists: A vehicle has that vin, retired or not.
     """
     with trial(over) if request.dry_run else autocommit(over) as connection:
-        kept = None if request.dry_run else key
-        said = registry_store.create_vehicle(connection, request, actor.sub, VEHICLES_ROUTE, kept)
+        said = registry_store.create_vehicle(connection, request, actor.sub, VEHICLES_ROUTE, key)
     if said.outcome != "created" or said.vehicle is None:
         raise _vehicle_refusal(said)
     if request.dry_run:
@@ -116,8 +115,7 @@ def create_dyno(over: Engine, request: NewDyno, *, actor: Actor, key: str | None
         DynoExists: A dyno has that name, retired or not.
     """
     with trial(over) if request.dry_run else autocommit(over) as connection:
-        kept = None if request.dry_run else key
-        said = registry_store.create_dyno(connection, request, actor.sub, DYNOS_ROUTE, kept)
+        said = registry_store.create_dyno(connection, request, actor.sub, DYNOS_ROUTE, key)
     if said.outcome != "created" or said.dyno is None:
         raise _dyno_refusal(said)
     if request.dry_run:

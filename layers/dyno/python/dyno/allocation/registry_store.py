@@ -42,17 +42,19 @@ def create_vehicle(connection: Connection, wanted: NewVehicle, owner: str, route
     Args:
         connection: In autocommit.
         owner: The caller's sub.
-        key: The caller's Idempotency-Key on this route, if any.
+        key: The caller's Idempotency-Key on this route, if any; a dry run keeps none.
     """
+    kept = None if wanted.dry_run else key
     return _said(
-        connection, func.create_vehicle(owner, route, literal(key, Text), _hash(wanted), _json(wanted), type_=JSONB)
+        connection, func.create_vehicle(owner, route, literal(kept, Text), _hash(wanted), _json(wanted), type_=JSONB)
     )
 
 
 def create_dyno(connection: Connection, wanted: NewDyno, owner: str, route: str, key: str | None) -> Said:
     """Make a dyno with its capabilities, as `create_vehicle` does a vehicle."""
+    kept = None if wanted.dry_run else key
     return _said(
-        connection, func.create_dyno(owner, route, literal(key, Text), _hash(wanted), _json(wanted), type_=JSONB)
+        connection, func.create_dyno(owner, route, literal(kept, Text), _hash(wanted), _json(wanted), type_=JSONB)
     )
 
 

@@ -20,31 +20,42 @@ _REJECTIONS_MADE = (
     "json_agg(rejection_json(l.id, l.name, l.reason, l.kind, l.occupancy_id, l.free_from) order by l.name)"
 )
 
+_NOTES = """begin
+  insert into notices"""
+_NOTES_NEWS = """begin
+  -- A booking made is no news to who made it, nor that a test is over.
+  if (new.action in ('cancel', 'lapse', 'displace')
+      or new.action in ('move', 'confirm', 'step') and new.after ->> 'status' <> 'completed'
+         and (new.before -> 'dyno_id', new.before -> 'start_date', new.before -> 'end_date')
+             is distinct from (new.after -> 'dyno_id', new.after -> 'start_date', new.after -> 'end_date'))
+     is not true then
+    return null;
+  end if;
+  insert into notices"""
+
 
 def upgrade() -> None:
     """Read less."""
     op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
+    _write(PLANNING, r"create function why_not\(", "end;")  # as it was, over the new in_the_way
     reword("look_at_all", _REJECTIONS, _REJECTIONS_MADE)
+    reword("note_change", _NOTES, _NOTES_NEWS)
 
 
 def downgrade() -> None:
     """Back to how it was."""
+    reword("note_change", _NOTES_NEWS, _NOTES)
     reword("look_at_all", _REJECTIONS_MADE, _REJECTIONS)
     op.execute("drop function why_not, in_the_way, vehicle_in_the_way, rejection_json")
     op.execute("drop type rejection_for_booking")
     op.execute("drop trigger noticed on history")
-    for sheet, begins, ends in (
-        (PLANNING, r"create function in_the_way\(", "end;"),
-        (PLANNING, r"create function vehicle_in_the_way\(", "end;"),
-        (PLANNING, r"create function why_not\(", "end;"),
-        (NOTICES, r"create function note_change\(", r"end \$\$;"),
-        (NOTICES, "create trigger noticed ", r"execute function note_change\(\);"),
-    ):
-        op.get_bind().exec_driver_sql(_written(sheet, begins, ends))
+    for function in ("in_the_way", "vehicle_in_the_way", "why_not"):
+        _write(PLANNING, rf"create function {function}\(", "end;")
+    _write(NOTICES, "create trigger noticed ", r"execute function note_change\(\);")
 
 
-def _written(sheet: Path, begins: str, ends: str) -> str:
+def _write(sheet: Path, begins: str, ends: str) -> None:
     found = re.search(rf"^{begins}.*?^ *{ends}\n", sheet.read_text(), re.DOTALL | re.MULTILINE)
     if found is None:
         raise ValueError(f"{sheet.name} does not say {begins}")
-    return re.sub("^create function note_change", "create or replace function note_change", found[0])
+    op.get_bind().exec_driver_sql(found[0])

@@ -35,17 +35,6 @@ returns table (start_date date, end_date date) language sql stable begin atomic
    where o.end_date >= p_start;
 end;
 
--- Why a dyno cannot take a window, all told. One row; free: it can.
-create function why_not(d dynos, p_test text, p_drive text, p_weight text, p_start date, p_end date, p_at timestamptz, p_except bigint)
-returns table (free boolean, reason text, kind text, occupancy_id bigint, free_from date) language sql stable begin atomic
-  select u.reason is null and o.id is null, coalesce(u.reason, kept_by(o.kind, o.status, o.start_date, o.end_date, p_start, p_end)),
-         o.kind, o.id, o.free_from
-    from unfit(d, p_test, p_drive, p_weight, p_start, p_end) u
-    -- Whoever cannot anyway has no calendar to be looked into: a null ends the search at once.
-    left join lateral in_the_way(case when u.reason is null then d.id end, p_start, p_end, d.turnaround_days, p_at, p_except) o on true
-  offset 0;
-end;
-
 -- What the API says of a dyno that cannot take a window, as JSON without nulls. Mostly somebody else's booking is why, and then nothing
 -- is null: to take nulls out takes as long as to make it.
 create type rejection_for_booking as (dyno_id integer, dyno_name text, reason text, allocation_id bigint, free_from date);
@@ -55,21 +44,7 @@ returns json language sql stable
     then row_to_json(row(p_dyno, p_name, p_reason, p_occupancy, p_free_from)::rejection_for_booking)
     else json_strip_nulls(row_to_json(rejection(p_dyno, p_name, p_reason, p_kind, p_occupancy, p_free_from))) end;
 
--- A booking made is no news to who made it, nor that a test is over. Whether something was there before is all that the trigger asks: a
--- condition is parsed for every row that is written, and most are bookings made.
+-- Whether something was there before is all that the trigger asks: a condition is parsed for every row that is written, and most are
+-- bookings made. The rest is asked by its function, see 0020_probes.py.
 drop trigger noticed on history;
-create or replace function note_change() returns trigger language plpgsql set search_path = pg_catalog, public, pg_temp as $$
-begin
-  if new.action in ('cancel', 'lapse', 'displace')
-     or new.action in ('move', 'confirm', 'step') and new.after ->> 'status' <> 'completed'
-        and (new.before -> 'dyno_id', new.before -> 'start_date', new.before -> 'end_date')
-            is distinct from (new.after -> 'dyno_id', new.after -> 'start_date', new.after -> 'end_date') then
-    insert into notices (history_id, kind, correlation_id)
-      values (new.id, case new.action when 'cancel' then 'cancelled' when 'lapse' then 'lapsed' when 'displace' then 'displaced'
-                                      else 'moved' end,
-              nullif(current_setting('dyno.correlation_id', true), ''));
-    raise notice using errcode = 'DY010', message = 'a notice waits';  -- comes with the answer, so that nobody has to ask
-  end if;
-  return null;
-end $$;
 create trigger noticed after insert on history for each row when (new.before is not null) execute function note_change();
