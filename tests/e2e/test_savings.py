@@ -18,6 +18,9 @@ from tests.e2e.site import Site, eventually
 
 Item = dict[str, Any]
 
+HANDED_OVER = 3
+"""How often AWS hands over a batch that fails; the emulator does it once, so here it is made as often."""
+
 TAKING = {"scheduled", "in_progress", "completed"}
 CALCULATED = (
     "allocations",
@@ -284,7 +287,6 @@ def test_cancelling_half_of_the_bookings_restates_the_month_and_keeps_what_was_s
 
 
 def test_what_the_night_measures_is_exposed(site: Site, admin: httpx.Client, nobody: httpx.Client) -> None:
-    run(site)
     now = datetime.now(UTC)
     yesterdays, todays = (
         report(admin, "/metrics/business", month=f"{day:%Y-%m}") for day in (now - timedelta(days=1), now)
@@ -303,12 +305,11 @@ def test_what_the_night_measures_is_exposed(site: Site, admin: httpx.Client, nob
         "dyno_active_users": todays["active_users"],
     }
     wanted = {name: float(value) for name, value in expected.items()}
-    found = eventually(
-        exposed, lambda seen: wanted.items() <= seen.items() or "dyno_ingest_failing_since_seconds" in seen
-    )
-    if not wanted.items() <= found.items():  # a batch failed, which the emulator, unlike AWS, hands over once
+    for _ in range(HANDED_OVER):
         run(site)
         found = eventually(exposed, lambda seen: wanted.items() <= seen.items())
+        if wanted.items() <= found.items():
+            break
     assert wanted.items() <= found.items()
     assert found["dyno_monthly_hours_saved"] == pytest.approx(float(todays["estimated_time_saved_hours"]), abs=1e-4)
 

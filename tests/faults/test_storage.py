@@ -87,7 +87,7 @@ def test_a_scrape_that_waits_for_longer_would_be_found(
     for timeout_s in (0.2, 2.0):
         monkeypatch.setattr(snapshot, "READ_TIMEOUT_S", timeout_s)
         away(hangs)
-        snapshot._s3()  # to make it takes boto3 a while
+        snapshot._s3(timeout_s)  # to make it takes boto3 a while
         took.append(unanswered(scrape(call), limit_s=1))
 
     assert took[0] == []
@@ -103,7 +103,7 @@ def test_a_batch_whose_snapshot_cannot_be_written_is_sent_again_and_counted_once
     manner: Manner | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(snapshot, "READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(snapshot, "BATCH_TIMEOUT_S", 0.2)
     events = logged("a-1", "a-2")
     away(manner)
     tries = delivered(feed, events, tries=1)

@@ -52,6 +52,7 @@ def serve() -> dict[str, Any]:
     records = [json.loads(line) for line in said.getvalue().splitlines() if '"dyno-call/1"' in line]
     with autocommit(engine(settings())) as connection:
         server_pid = connection.execute(text("select pg_backend_pid()")).scalar_one()
+    s3 = snapshot._s3(snapshot.READ_TIMEOUT_S)
     token = rds_token("lab.example", 5432, "dyno_metrics", "us-east-1")
     return {
         "nonce": records[0]["event_id"].split("-")[0],
@@ -59,7 +60,7 @@ def serve() -> dict[str, Any]:
         "created_at": records[0]["created_at"],
         "cold_starts": said.getvalue().count("ColdStart"),
         "server_pid": server_pid,
-        "s3_key": snapshot._s3()._request_signer._credentials.get_frozen_credentials().access_key,
+        "s3_key": s3._request_signer._credentials.get_frozen_credentials().access_key,
         "token_key": parse_qs(token.partition("?")[2])["X-Amz-Credential"][0].split("/")[0],
         "drawn": random.random(),
     }

@@ -23,7 +23,7 @@ OWN = ("nonce", "server_pid", "s3_key", "token_key", "drawn")
 SHARED_WITHOUT = {
     "dyno.metrics.calls.renew": {"nonce"},
     "dyno.database.disconnect": {"server_pid"},
-    "dyno.metrics.snapshot.forget_client": {"s3_key"},
+    "dyno.metrics.snapshot.forget_clients": {"s3_key"},
     "dyno.snapstart.forget_credentials": {"s3_key"},
     "dyno.snapstart.reseed": {"drawn"},
 }

@@ -165,7 +165,7 @@ def test_every_door_has_a_budget() -> None:
         ("allocations", "import alembic.command", "alembic as it is opened"),
         ("allocations", "import jinja2", "jinja2 as it is opened"),
         ("metrics", "import sqlalchemy.orm", "sqlalchemy.orm as it is opened"),
-        ("lifecycle", "from dyno.metrics import snapshot; snapshot._s3()", "boto3 at the first request"),
+        ("lifecycle", "from dyno.metrics import snapshot; snapshot._s3(2)", "boto3 at the first request"),
     ],
 )
 def test_a_heavier_door_would_be_found(watch: Watch, door: str, planted: str, found: str) -> None:

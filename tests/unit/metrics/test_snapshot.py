@@ -60,8 +60,8 @@ def test_one_that_comes_in_between_is_seen(bucket: str, before: tuple[int, ...],
     snapshots, kept_there = Snapshots(bucket), Snapshots._kept
     quicker = iter([between])
 
-    def looking(self: Snapshots) -> object:
-        seen = kept_there(self)
+    def looking(self: Snapshots, timeout_s: float) -> object:
+        seen = kept_there(self, timeout_s)
         for version in quicker:  # once, after the first look
             Snapshots(bucket).write(taken(version))
         return seen
@@ -114,8 +114,8 @@ def test_an_unreadable_one_is_replaced_only_while_it_is_there(bucket: str) -> No
     snapshots, kept = Snapshots(bucket), Snapshots._kept
     quicker = iter([7])
 
-    def looking(self: Snapshots) -> object:
-        seen = kept(self)
+    def looking(self: Snapshots, timeout_s: float) -> object:
+        seen = kept(self, timeout_s)
         for version in quicker:
             Snapshots(bucket).write(taken(version))
         return seen
@@ -135,12 +135,13 @@ def test_a_failure_is_noted_once_and_forgotten_with_the_next_batch_even_one_of_n
     snapshots = Snapshots(bucket)
     snapshots.write(taken(3))
 
-    snapshots.note_failure(NOW)
-    snapshots.note_failure(NOW + timedelta(hours=1))
+    since = taken(4).taken_at
+    snapshots.note_failure(since)
+    snapshots.note_failure(since + timedelta(hours=1))
     failing = snapshots.read()
-    snapshots.write(taken(3))
+    snapshots.write(taken(3).model_copy(update={"taken_at": since}))
 
-    assert failing == taken(3, failing_since=NOW)
+    assert failing == taken(3, failing_since=since)
     assert snapshots.read() == taken(3)
 
 
@@ -153,6 +154,15 @@ def test_a_failure_since_a_batch_began_is_not_forgotten_with_it(bucket: str) -> 
     snapshots.write(taken(5))
 
     assert snapshots.read() == taken(5, failing_since=since)
+
+
+def test_a_failure_is_not_noted_late_behind_a_batch_that_began_after_it(bucket: str) -> None:
+    snapshots = Snapshots(bucket)
+    snapshots.write(taken(5))
+
+    snapshots.note_failure(taken(4).taken_at)
+
+    assert snapshots.read() == taken(5)
 
 
 def test_a_failure_is_noted_though_others_write_meanwhile(bucket: str) -> None:

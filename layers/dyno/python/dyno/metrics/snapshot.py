@@ -16,8 +16,12 @@ from dyno.snapstart import before_snapshot
 KEY = "exposition/snapshot.json"
 MAX_TRIES = 10
 
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S, TRIES = 1, 2, 2
-"""Of one question to S3: a scraper gives up after 10 s, the gateway at 29."""
+CONNECT_TIMEOUT_S, TRIES = 1, 2
+READ_TIMEOUT_S = 2
+"""Of one answer of S3 to a scrape: a scraper gives up after 10 s, the gateway at 29."""
+
+BATCH_TIMEOUT_S = 8
+"""Of one to a batch, for which nobody waits: Lambda gives it a minute, and would begin it anew a minute later."""
 
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 
@@ -35,7 +39,7 @@ class Snapshots:
         Raises:
             Unavailable: S3 did not give it, or what it gave is broken or of another release.
         """
-        kept, _ = self._kept()
+        kept, _ = self._kept(READ_TIMEOUT_S)
         if isinstance(kept, ValidationError):
             raise Unavailable("the snapshot is not one this release can read; the next batch replaces it") from kept
         return kept
@@ -52,27 +56,31 @@ class Snapshots:
             Amazon S3 user guide, "Conditional writes": 412 if the object changed, 409 if it was being changed.
         """
         for _ in range(MAX_TRIES):
-            kept, etag = self._kept()
+            kept, etag = self._kept(BATCH_TIMEOUT_S)
             newest = snapshot.behind(kept if isinstance(kept, Snapshot) else None)
             if newest == kept or self._replace(newest, etag):
                 return
         raise Unavailable(f"snapshot {snapshot.version} was outrun {MAX_TRIES} times")
 
     def note_failure(self, at: datetime) -> None:
-        """Let the snapshot tell since when ingest has been failing; what it counts stays. Never raises."""
+        """
+        Let the snapshot tell since when ingest has been failing; what it counts stays. Never raises.
+
+        It does not tell of a failure that a batch which began later has put behind it.
+        """
         try:
             for _ in range(MAX_TRIES):
-                kept, etag = self._kept()
+                kept, etag = self._kept(BATCH_TIMEOUT_S)
                 known = kept if isinstance(kept, Snapshot) else Snapshot.empty(at)
-                if known.failing_since or isinstance(kept, ValidationError):
+                if known.failing_since or known.taken_at > at or isinstance(kept, ValidationError):
                     return
                 if self._replace(known.model_copy(update={"failing_since": at}), etag):
                     return
         except Exception as error:  # noqa: BLE001  # the batch's own failure is the one to be told
             logger.warning("failure not noted", exc_info=error)
 
-    def _kept(self) -> tuple[Snapshot | ValidationError | None, str | None]:
-        with _asking("read") as s3:
+    def _kept(self, timeout_s: float) -> tuple[Snapshot | ValidationError | None, str | None]:
+        with _asking("read", timeout_s) as s3:
             try:
                 kept = s3.get_object(Bucket=self._bucket, Key=KEY)
             except s3.exceptions.NoSuchKey:
@@ -87,7 +95,7 @@ class Snapshots:
     def _replace(self, snapshot: Snapshot, etag: str | None) -> bool:
         unchanged = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         body = snapshot.model_dump_json().encode()
-        with _asking("written") as s3:
+        with _asking("written", BATCH_TIMEOUT_S) as s3:
             try:
                 s3.put_object(Bucket=self._bucket, Key=KEY, Body=body, ContentType="application/json", **unchanged)
             except s3.exceptions.ClientError as error:
@@ -97,18 +105,18 @@ class Snapshots:
             return True
 
 
-def _asking(done: str) -> AbstractContextManager[Any]:
-    return buckets.asking(_s3, "snapshot", f"the snapshot cannot be {done}")
+def _asking(done: str, timeout_s: float) -> AbstractContextManager[Any]:
+    return buckets.asking(lambda: _s3(timeout_s), "snapshot", f"the snapshot cannot be {done}")
 
 
 @cache
-def _s3() -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
-    return buckets.client(connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S, tries=TRIES)
+def _s3(read_timeout_s: float) -> Any:  # noqa: ANN401  # boto3 makes its classes while it runs
+    return buckets.client(connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=read_timeout_s, tries=TRIES)
 
 
-def forget_client() -> None:
-    """Let go of the client, with its credentials and its connections: a copy of this process begins with none."""
+def forget_clients() -> None:
+    """Let go of the clients, with their credentials and connections: a copy of this process begins with none."""
     _s3.cache_clear()
 
 
-before_snapshot(forget_client)
+before_snapshot(forget_clients)
