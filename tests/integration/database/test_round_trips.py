@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, TextClause, text
@@ -25,10 +26,18 @@ NOBODY = text("select from vehicles where vin = :vin")
 
 
 class Relay:
-    """Stands between one client and the server, and counts how often the client speaks after it was spoken to."""
+    """
+    Stands between one client and the server, and counts what passes.
+
+    Attributes:
+        turns: How often the client spoke after it was spoken to.
+        pieces: In how many pieces the server said what it said, at least.
+        parsed: The statements that the client had parsed.
+    """
 
     def __init__(self, server_port: int) -> None:
-        self.turns = 0
+        self.turns = self.pieces = 0
+        self.parsed: list[bytes] = []
         self._server_port = server_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._pass_on, daemon=True).start()
@@ -56,8 +65,26 @@ class Relay:
                     if not said:
                         return
                     self.turns += key.data is client and speaker is server
+                    self.pieces += key.data is server
+                    if key.data is client:
+                        self.parsed += statements(said)
                     speaker = key.data
                     others[speaker].sendall(said)
+
+
+def statements(said: bytes) -> Iterator[bytes]:
+    """
+    Those that a client has parsed by what it says in a piece.
+
+    Source:
+        PostgreSQL's documentation, "Message Formats": a letter, the length behind it in four bytes; of Parse, P, the
+        name and the statement, each up to a zero.
+    """
+    while len(said) > 4:
+        letter, behind = said[:1], 1 + int.from_bytes(said[1:5], "big")
+        if letter == b"P":
+            yield said[5:behind].split(b"\0")[1]
+        said = said[behind:]
 
 
 @pytest.fixture
@@ -111,6 +138,71 @@ def test_a_booking_is_one_round_trip(counted: tuple[Engine, Relay], lab: Lab) ->
 
     with turns(relay, 1):
         lab.auto_allocate(over=over, key="a key")
+
+
+def test_what_the_server_says_to_a_statement_it_says_in_one_piece(counted: tuple[Engine, Relay], lab: Lab) -> None:
+    over, relay = counted
+    lab.dyno("D1")
+    lab.vehicle()
+    before = relay.pieces
+
+    with serving(Request("trip", sub="ann")):
+        for day in (0, 1, 2):
+            lab.auto_allocate(over=over, start_date=TUESDAY + timedelta(days=day), key=f"key-{day}")
+
+    assert relay.pieces - before == 3
+
+
+def test_what_is_asked_all_the_time_is_parsed_once_a_connection(counted: tuple[Engine, Relay], lab: Lab) -> None:
+    over, relay = counted
+    lab.dyno("D1")
+    lab.vehicle()
+    before = len(relay.parsed)
+
+    with serving(Request("trip", sub="ann")):
+        booked = [
+            lab.auto_allocate(over=over, start_date=TUESDAY + timedelta(days=day), key=f"key-{day}")
+            for day in (0, 1, 2)
+        ]
+
+    assert len(booked) == 3
+    assert sorted(statement.partition(b"(")[0] for statement in relay.parsed[before:]) == [
+        b"select book",
+        b"select where not admit",
+    ]
+
+
+@pytest.mark.parametrize("refused", ["select 1 / cast(%s as integer)", "select %s from nowhere"])
+def test_what_failed_is_parsed_anew_and_what_was_parsed_before_is_not(
+    counted: tuple[Engine, Relay], refused: str
+) -> None:
+    over, relay = counted
+    fine, wrong = driver.Prepared("select cast(%s as integer)"), driver.Prepared(refused)
+
+    with autocommit(over) as connection:
+        for by in (1, 2):
+            assert connection.exec_driver_sql(fine, (by,)).scalar() == by
+            with pytest.raises(DBAPIError):
+                connection.exec_driver_sql(wrong, (0,))
+        assert connection.exec_driver_sql(fine, (3,)).scalar() == 3
+        names = connection.exec_driver_sql("select count(*) from pg_prepared_statements").scalar()
+
+    assert relay.parsed.count(b"select cast($1 as integer)") == 1
+    assert relay.parsed.count(driver.numbered(refused).encode()) == 2
+    assert names == (2 if "nowhere" not in refused else 1)
+
+
+def test_what_is_prepared_is_found_again_after_its_function_was_made_anew(engine_as: EngineAs, lab: Lab) -> None:
+    asked = driver.Prepared("select %s::text || lab_test_made_anew()")
+    with autocommit(engine_as("dyno_allocations")) as connection:
+        said = []
+        for answer in ("one", "other"):
+            lab.sql("drop function if exists lab_test_made_anew")
+            lab.sql(f"create function lab_test_made_anew() returns text language sql return '{answer}'")
+            said.append(connection.exec_driver_sql(asked, ("the ",)).scalar())
+    lab.sql("drop function lab_test_made_anew")
+
+    assert said == ["the one", "the other"]
 
 
 def test_whether_the_caller_is_admitted_is_asked_on_the_way(counted: tuple[Engine, Relay], lab: Lab) -> None:

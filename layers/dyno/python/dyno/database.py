@@ -41,7 +41,7 @@ NOTICE_WAITS = "DY010"
 BELL = "dyno-notice/1"
 """The word by which a log subscription finds the line that says so."""
 
-_ADMIT = "select where not admit($1)"
+_ADMIT = driver.Prepared("select where not admit($1)")
 _NOT_ADMITTED = "DY403"
 """Asked before the first statement of a request, and what is said of whoever an admin has disabled."""
 

@@ -11,10 +11,20 @@ from typing import Any, Literal
 
 import pg8000.dbapi
 from pg8000.converters import make_params
-from pg8000.core import NULL_BYTE, SYNC_MSG, Context, _flush, _write
+from pg8000.core import CLOSE, DESCRIBE, FLUSH_MSG, NULL_BYTE, PORTAL, STATEMENT, SYNC_MSG, Context, _flush, _write
 
 BEFORE_ANY_QUERY = "set transaction"
 """How a statement begins that says what a transaction is: it can only be the first."""
+
+
+class Prepared(str):
+    """
+    A statement that the server parses once a connection, and that is executed by name from then on.
+
+    For what is asked all the time and has one good plan whatever its parameters are: the server may keep one for good.
+    """
+
+    __slots__ = ()
 
 
 @lru_cache(256)
@@ -110,6 +120,26 @@ def _dial(host: str, port: int, give_up_at: float) -> _Hurried:
     return dialled
 
 
+class _Unflushed:
+    """
+    A socket's file that leaves out what pg8000 sends behind each message: that the server is to say what it can so far.
+
+    Every statement ends with a Sync, at which the server says all of it: one packet, for which the client wakes once.
+
+    Source:
+        PostgreSQL's documentation, "Extended Query": Flush sends what is pending, and so does a Sync.
+    """
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401  # of a socket
+        self.read, self.flush, self.close = file.read, file.flush, file.close
+        self._write = file.write
+
+    def write(self, message: bytes) -> None:
+        """Have it sent with what is flushed next."""
+        if message != FLUSH_MSG:
+            self._write(message)
+
+
 class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc]  # pg8000 is not typed
     """A cursor that reads a statement with parameters once; pg8000 does so every time, character by character."""
 
@@ -122,7 +152,8 @@ class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc]  # pg8000 is not typed
             return
         if not ours.autocommit and not ours.in_transaction:
             ours.execute_simple("begin transaction")
-        self._context = ours.execute_unnamed(numbered(operation) if args else operation, args)
+        statement = numbered(operation) if args else operation
+        self._context = ours.ask(statement, args, by_name=isinstance(operation, Prepared))
         self._row_iter = None if self._context.rows is None else iter(self._context.rows)
 
 
@@ -155,6 +186,8 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         application_name: str,
     ) -> None:
         self.asks_first: tuple[str, str] | None = None
+        self._names: dict[str, bytes] = {}
+        self._known: set[bytes] = set()
         self.begun_at = time.monotonic()
         dialled = _dial(host, port, give_up_at)
         try:
@@ -170,6 +203,7 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         except BaseException:
             dialled.close()
             raise
+        self._sock: Any = _Unflushed(self._sock)
 
     def give_up(self, at: float | None) -> None:
         """Wait for no answer any longer than until a moment by the monotonic clock; None for as long as it takes."""
@@ -214,22 +248,44 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: object = None
     ) -> Context:
         """What the server answers to a statement; COPY, which has a stream, is left to pg8000."""
-        if stream is not None:
+        if stream is not None or oids:
             return super().execute_unnamed(statement, vals, oids, stream)
+        return self.ask(statement, vals)
+
+    def ask(self, statement: str, vals: Sequence[Any] = (), *, by_name: bool = False) -> Context:
+        """
+        What the server answers to a statement with $1, $2 and so on.
+
+        Args:
+            by_name: Whether it is parsed once a connection; see Prepared.
+        """
         parameters = make_params(self.py_types, vals)
         for parameter in parameters:
             (parameter or "").encode()  # what cannot be sent is found before half of a message is
         context = Context(statement)
+        new: set[bytes] = set()
         if self.asks_first is not None:
             (first, given), self.asks_first = self.asks_first, None
-            self.send_PARSE(NULL_BYTE, first)
-            self.send_BIND(NULL_BYTE, (given,))
+            self.send_BIND(self._parsed(first, new, by_name=isinstance(first, Prepared)), (given,))
             self.send_EXECUTE()
-        self.send_PARSE(NULL_BYTE, statement, oids)
-        self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-        self.send_BIND(NULL_BYTE, parameters)
+        self.send_BIND(self._parsed(statement, new, by_name=by_name), parameters)
+        self._send_message(DESCRIBE, PORTAL + NULL_BYTE)
         self.send_EXECUTE()
         _write(self._sock, SYNC_MSG)
         _flush(self._sock)
         self.handle_messages(context)
+        self._known |= new  # not before: behind an error the server passes over what is left
         return context
+
+    def _parsed(self, statement: str, new: set[bytes], *, by_name: bool) -> bytes:
+        """What a statement is called behind what is sent here."""
+        if not by_name:
+            self.send_PARSE(NULL_BYTE, statement)
+            return bytes(NULL_BYTE)
+        name = self._names.setdefault(statement, b"dyno_%d" % len(self._names) + NULL_BYTE)
+        if name not in self._known:
+            # Where it failed before, the server may have got so far. To close what there is not is no error.
+            self._send_message(CLOSE, STATEMENT + name)
+            self.send_PARSE(name, statement)
+            new.add(name)
+        return name

@@ -13,14 +13,12 @@ from sqlalchemy import (
     Connection,
     Integer,
     and_,
-    bindparam,
     case,
     func,
     literal,
     literal_column,
     or_,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -36,14 +34,14 @@ from dyno.allocation.model import (
     Terms,
 )
 from dyno.database import correlated
+from dyno.driver import Prepared
 from dyno.paging import Position
 from dyno.tables import dynos, occupancies, refusals, vehicles
 
-_BOOK = text(
-    "select book(:owner, :route, :key, :body_hash, :dyno_id, :vehicle_id, :vin, :test_type, :start_date, :days,"
-    " :max_shift, make_interval(mins => :hold_minutes), :work, :dry_run, :time_zone, :horizon_days, :max_days)"
-    "::text as answer"  # pydantic reads it in half the time that a reader of JSON before it takes
-).bindparams(bindparam("work", type_=JSONB(none_as_null=True)))
+_BOOK = Prepared(
+    "select book(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, make_interval(mins => %s), %s::jsonb, %s, %s, %s, %s)"
+    "::text"  # pydantic reads it in half the time that a reader of JSON before it takes
+)
 MOST_LAPSES = 64
 """How often a booking goes on looking behind holds that ran out; each time there are fewer of them."""
 
@@ -71,27 +69,28 @@ def book(
         owner: The caller's sub.
         key: The caller's Idempotency-Key on this route, if any; a dry run keeps none.
     """
-    wanted = {
-        "owner": owner,
-        "route": route,
-        "key": None if request.dry_run else key,
-        "body_hash": digest(request),
-        "dyno_id": dyno_id,
-        "vehicle_id": request.vehicle_id,
-        "vin": request.vin,
-        "test_type": request.test_type,
-        "start_date": request.start_date,
-        "days": request.days,
-        "max_shift": request.shift_limit_days,
-        "hold_minutes": request.hold_minutes,
-        "work": request.work.model_dump() if request.work else None,
-        "dry_run": request.dry_run,
-        "time_zone": terms.time_zone,
-        "horizon_days": terms.horizon_days,
-        "max_days": terms.max_days,
-    }
+    wanted = (
+        owner,
+        route,
+        None if request.dry_run else key,
+        digest(request),
+        dyno_id,
+        request.vehicle_id,
+        request.vin,
+        request.test_type,
+        request.start_date,
+        request.days,
+        request.shift_limit_days,
+        request.hold_minutes,
+        request.work.model_dump_json() if request.work else None,
+        request.dry_run,
+        terms.time_zone,
+        terms.horizon_days,
+        terms.max_days,
+    )
     for _ in range(MOST_LAPSES):
-        placement = Placement.model_validate_json(connection.execute(_BOOK, wanted).scalar_one())
+        # As the driver takes it: to compile it and its parameters is a seventh of what a booking costs the client.
+        placement = Placement.model_validate_json(connection.exec_driver_sql(_BOOK, wanted).scalar_one())
         if placement.outcome != "lapsed":
             return placement
     return Placement(outcome="contended")
