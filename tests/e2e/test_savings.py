@@ -310,7 +310,7 @@ def test_what_the_night_measures_is_exposed(site: Site, admin: httpx.Client, nob
         found = eventually(exposed, lambda seen: wanted.items() <= seen.items())
         if wanted.items() <= found.items():
             break
-    assert wanted.items() <= found.items()
+    assert wanted.items() <= found.items(), f"{HANDED_OVER} nights did not show it"
     assert found["dyno_monthly_hours_saved"] == pytest.approx(float(todays["estimated_time_saved_hours"]), abs=1e-4)
 
 

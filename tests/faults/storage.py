@@ -10,6 +10,8 @@ from typing import Self
 from cdk.local.instance import LOOPBACK
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+NO_SUCH_KEY = b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
+TARRIES_S = 0.6
 Manner = Callable[[socket.socket, threading.Event], None]
 """What it does with somebody who asks."""
 
@@ -37,6 +39,15 @@ def falters(asking: socket.socket, over: threading.Event) -> None:
     asking.recv(65_536)
     asking.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nETag: "1"\r\n\r\n{"version": ')
     over.wait()
+
+
+def tarries(asking: socket.socket, over: threading.Event) -> None:
+    """It does what it is asked, but late; there is nothing yet."""
+    wants_to_read = asking.recv(65_536).startswith(b"GET")
+    over.wait(TARRIES_S)
+    status, body = ("404 Not Found", NO_SUCH_KEY) if wants_to_read else ("200 OK", b"")
+    head = f'HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\nETag: "1"\r\n'
+    asking.sendall(head.encode() + b"Connection: close\r\n\r\n" + body)
 
 
 class Storage:

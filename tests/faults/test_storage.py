@@ -14,7 +14,7 @@ from functions.metrics import handler as metrics
 from functions.redrive import handler as redrive
 from tests.faults.answers import LIMIT_S, Told, by_the_door
 from tests.faults.conftest import delivered, logged
-from tests.faults.storage import Manner, Storage, breaks_off, falters, hangs, is_busy
+from tests.faults.storage import Manner, Storage, breaks_off, falters, hangs, is_busy, tarries
 from tests.functions.conftest import Call, Caller, Context, Feed
 from tests.lab import Lab
 
@@ -114,6 +114,18 @@ def test_a_batch_whose_snapshot_cannot_be_written_is_sent_again_and_counted_once
     kept = snapshot.Snapshots("snapshots").read()
     assert kept is not None
     assert sum(sum(series.buckets.values()) for series in kept.totals.series) == 2
+
+
+@pytest.mark.parametrize(("patience_s", "taken_at_try"), [(snapshot.BATCH_TIMEOUT_S, 1), (0.2, 0)])
+def test_a_batch_waits_longer_than_a_scrape(
+    call: Call, feed: Feed, away: LeaveIt, monkeypatch: pytest.MonkeyPatch, patience_s: float, taken_at_try: int
+) -> None:
+    monkeypatch.setattr(snapshot, "READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(snapshot, "BATCH_TIMEOUT_S", patience_s)
+    away(tarries)
+
+    assert unanswered(scrape(call)) == []
+    assert delivered(feed, logged("a-1"), tries=1) == taken_at_try
 
 
 def test_a_snapshot_that_is_lost_in_silence_would_be_found(

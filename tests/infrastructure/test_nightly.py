@@ -11,6 +11,8 @@ from botocore.config import Config
 
 from cdk.constructs import storage
 from cdk.stage import ROOT
+from dyno import database
+from dyno.metrics import snapshot
 from dyno.metrics.leftovers import ONCE, PATIENT, UNFINISHED_KEY
 from dyno.metrics.redrive import RESERVE_S
 from dyno.settings import RedriveSettings
@@ -148,6 +150,11 @@ def test_each_has_the_time_that_it_counts_on(each: Templates) -> None:
     assert (timeouts["Lifecycle"], timeouts["Redrive"], timeouts["Roi"]) == (300, 900, 300)
     assert timeouts["Lifecycle"] > lifecycle.PATIENCE_S + 2 * lifecycle.ANSWER_TIMEOUT_S
     assert timeouts["Roi"] > roi.PATIENCE_S + 2 * roi.ANSWER_TIMEOUT_S
+    # What is written of a batch is looked at first; and so is what is written of its failure.
+    of_a_batch, of_its_failure = (
+        longest_s(snapshot._s3(each_s).meta.config) for each_s in (snapshot.BATCH_TIMEOUT_S, snapshot.READ_TIMEOUT_S)
+    )
+    assert timeouts["Ingest"] > database.ANSWER_TIMEOUT_S + 2 * of_a_batch + 2 * of_its_failure
 
 
 COLD_START_S = 10

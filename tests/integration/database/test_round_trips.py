@@ -189,20 +189,39 @@ def test_what_failed_is_parsed_anew_and_what_was_parsed_before_is_not(
 
     assert relay.parsed.count(b"select cast($1 as integer)") == 1
     assert relay.parsed.count(driver.numbered(refused).encode()) == 2
-    assert names == (2 if "nowhere" not in refused else 1)
+    assert names == 2 - ("nowhere" in refused)
 
 
-def test_what_is_prepared_is_found_again_after_its_function_was_made_anew(engine_as: EngineAs, lab: Lab) -> None:
-    asked = driver.Prepared("select %s::text || lab_test_made_anew()")
-    with autocommit(engine_as("dyno_allocations")) as connection:
-        said = []
+def test_what_the_server_has_forgotten_is_parsed_anew_behind_the_failure(counted: tuple[Engine, Relay]) -> None:
+    over, relay = counted
+    asked = driver.Prepared("select cast(%s as integer)")
+
+    with autocommit(over) as connection:
+        assert connection.exec_driver_sql(asked, (1,)).scalar() == 1
+        connection.exec_driver_sql("deallocate all")
+        with pytest.raises(DBAPIError, match="26000"):
+            connection.exec_driver_sql(asked, (2,))
+        assert connection.exec_driver_sql(asked, (3,)).scalar() == 3
+
+    assert relay.parsed.count(b"select cast($1 as integer)") == 2
+
+
+@pytest.mark.own_database
+def test_what_is_prepared_is_found_again_after_its_function_was_made_anew(
+    counted: tuple[Engine, Relay], lab: Lab
+) -> None:
+    over, relay = counted
+    asked = driver.Prepared("select %s::text || made_anew()")
+    said = []
+
+    with autocommit(over) as connection:
         for answer in ("one", "other"):
-            lab.sql("drop function if exists lab_test_made_anew")
-            lab.sql(f"create function lab_test_made_anew() returns text language sql return '{answer}'")
+            lab.sql("drop function if exists made_anew")
+            lab.sql(f"create function made_anew() returns text language sql return '{answer}'")
             said.append(connection.exec_driver_sql(asked, ("the ",)).scalar())
-    lab.sql("drop function lab_test_made_anew")
 
     assert said == ["the one", "the other"]
+    assert relay.parsed.count(b"select $1::text || made_anew()") == 1
 
 
 def test_whether_the_caller_is_admitted_is_asked_on_the_way(counted: tuple[Engine, Relay], lab: Lab) -> None:

@@ -38,8 +38,7 @@ class Kept(Snapshots):
 
     def note_failure(self, at: datetime) -> None:
         with self._lock:
-            known = self.kept or Snapshot.empty(at)
-            self.kept = known.model_copy(update={"failing_since": known.failing_since or at})
+            self.kept = (self.kept or Snapshot.empty(at)).failing(at)
 
 
 def logged(lines: Iterable[str]) -> list[LogEvent]:

@@ -168,8 +168,8 @@ def test_a_failure_is_not_noted_late_behind_a_batch_that_began_after_it(bucket: 
 def test_a_failure_is_noted_though_others_write_meanwhile(bucket: str) -> None:
     snapshots, replace, quicker = Snapshots(bucket), Snapshots._replace, iter([True, True])
 
-    def outrun(self: Snapshots, snapshot: Snapshot, etag: str | None) -> bool:
-        return False if next(quicker, False) else replace(self, snapshot, etag)
+    def outrun(self: Snapshots, snapshot: Snapshot, etag: str | None, timeout_s: float) -> bool:
+        return False if next(quicker, False) else replace(self, snapshot, etag, timeout_s)
 
     with mock.patch.object(Snapshots, "_replace", outrun):
         snapshots.note_failure(NOW)
@@ -237,17 +237,17 @@ def test_one_of_an_earlier_release_is_read(bucket: str) -> None:
 @given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)))
 def test_in_whatever_order_they_come_the_newest_stays(bucket: str, versions: list[int], failing: set[int]) -> None:
     boto3.client("s3").delete_object(Bucket=bucket, Key=KEY)
-    snapshots, seen = Snapshots(bucket), [0]
+    snapshots, seen, since = Snapshots(bucket), [0], NOW + timedelta(minutes=1)
 
     for version in versions:
         snapshots.write(taken(version))
         kept = snapshots.read()
         seen.append(kept.version if kept else 0)
         if version in failing:
-            snapshots.note_failure(NOW)
+            snapshots.note_failure(since)
 
     assert seen == sorted(seen)
-    assert seen[-1] == 6
+    assert snapshots.read() == taken(6, failing_since=since if failing else None)
 
 
 def test_without_the_condition_an_older_one_would_win(bucket: str) -> None:

@@ -19,9 +19,10 @@ BEFORE_ANY_QUERY = "set transaction"
 
 class Prepared(str):
     """
-    A statement that the server parses once a connection, and that is executed by name from then on.
+    A statement with parameters that the server parses once a connection, and that is executed by name from then on.
 
-    For what is asked all the time and has one good plan whatever its parameters are: the server may keep one for good.
+    For what is asked all the time and has one good plan whatever its parameters are, for the server may keep one for
+    good. The types of its parameters and of what it gives are those of the first time.
     """
 
     __slots__ = ()
@@ -124,14 +125,15 @@ class _Unflushed:
     """
     A socket's file that leaves out what pg8000 sends behind each message: that the server is to say what it can so far.
 
-    Every statement ends with a Sync, at which the server says all of it: one packet, for which the client wakes once.
+    Every statement ends with a Sync, at which the server says all of it, up to 8 KB at once: one packet, for which the
+    client wakes once. COPY from a binary file is not for it, as its pieces come as they are.
 
     Source:
         PostgreSQL's documentation, "Extended Query": Flush sends what is pending, and so does a Sync.
     """
 
     def __init__(self, file: Any) -> None:  # noqa: ANN401  # of a socket
-        self.read, self.flush, self.close = file.read, file.flush, file.close
+        self.read, self.flush = file.read, file.flush
         self._write = file.write
 
     def write(self, message: bytes) -> None:
@@ -166,8 +168,8 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
     together and wait once.
 
     Attributes:
-        asks_first: A statement with its one parameter that the next one is sent behind, in the same breath. It gives no
-            rows; if it fails, the other is passed over, and that is what the other's caller is told.
+        asks_first: A statement with its one parameter, $1, that the next one is sent behind, in the same breath. It
+            gives no rows; if it fails, the other is passed over, and that is what the other's caller is told.
     Source:
         PostgreSQL's documentation, "Extended Query": messages may be sent one after the other up to a Sync, and after
         an error the server passes over all that come before it.
@@ -248,44 +250,59 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc]  # pg8000 is no
         self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: object = None
     ) -> Context:
         """What the server answers to a statement; COPY, which has a stream, is left to pg8000."""
-        if stream is not None or oids:
+        if stream is not None:
             return super().execute_unnamed(statement, vals, oids, stream)
-        return self.ask(statement, vals)
+        return self.ask(statement, vals, oids)
 
-    def ask(self, statement: str, vals: Sequence[Any] = (), *, by_name: bool = False) -> Context:
+    def ask(
+        self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), *, by_name: bool = False
+    ) -> Context:
         """
         What the server answers to a statement with $1, $2 and so on.
 
         Args:
+            oids: The types of parameters, as far as they are not the server's to find out.
             by_name: Whether it is parsed once a connection; see Prepared.
+        Raises:
+            DatabaseError: What the server says is wrong.
+            InterfaceError: The connection is no more.
         """
         parameters = make_params(self.py_types, vals)
-        for parameter in parameters:
+        first, given = self.asks_first or ("", "")
+        for parameter in (given, *parameters):
             (parameter or "").encode()  # what cannot be sent is found before half of a message is
         context = Context(statement)
-        new: set[bytes] = set()
-        if self.asks_first is not None:
-            (first, given), self.asks_first = self.asks_first, None
-            self.send_BIND(self._parsed(first, new, by_name=isinstance(first, Prepared)), (given,))
+        used: set[bytes] = set()
+        if first:
+            self.asks_first = None
+            self.send_BIND(self._parsed(first, (), used, by_name=isinstance(first, Prepared)), (given,))
             self.send_EXECUTE()
-        self.send_BIND(self._parsed(statement, new, by_name=by_name), parameters)
+        self.send_BIND(self._parsed(statement, oids, used, by_name=by_name), parameters)
         self._send_message(DESCRIBE, PORTAL + NULL_BYTE)
         self.send_EXECUTE()
         _write(self._sock, SYNC_MSG)
         _flush(self._sock)
+        # Behind an error the server passes over what is left, or it knows a name no more: all are parsed anew then.
+        self._known -= used
         self.handle_messages(context)
-        self._known |= new  # not before: behind an error the server passes over what is left
+        self._known |= used
         return context
 
-    def _parsed(self, statement: str, new: set[bytes], *, by_name: bool) -> bytes:
-        """What a statement is called behind what is sent here."""
+    def _parsed(self, statement: str, oids: Sequence[int], used: set[bytes], *, by_name: bool) -> bytes:
+        """
+        Have a statement parsed, unless the server knows it by name; gives the name that is to be bound.
+
+        Args:
+            used: Becomes one more if it has a name.
+        Source:
+            PostgreSQL's documentation, "Extended Query": to close a statement that is not there is no error.
+        """
         if not by_name:
-            self.send_PARSE(NULL_BYTE, statement)
+            self.send_PARSE(NULL_BYTE, statement, oids)
             return bytes(NULL_BYTE)
         name = self._names.setdefault(statement, b"dyno_%d" % len(self._names) + NULL_BYTE)
         if name not in self._known:
-            # Where it failed before, the server may have got so far. To close what there is not is no error.
-            self._send_message(CLOSE, STATEMENT + name)
-            self.send_PARSE(name, statement)
-            new.add(name)
+            self._send_message(CLOSE, STATEMENT + name)  # where it failed before, the server may have got so far
+            self.send_PARSE(name, statement, oids)
+        used.add(name)
         return name

@@ -442,6 +442,11 @@ class Snapshot(BaseModel):
         """Of nothing."""
         return cls(version=0, taken_at=at, totals=Totals(series=[], dead_letters={}))
 
+    def failing(self, at: datetime) -> "Snapshot":
+        """The same, telling of a failure; not of one that follows another, or of before the batch that this is of."""
+        known = self.failing_since or self.taken_at > at
+        return self if known else self.model_copy(update={"failing_since": at})
+
     def behind(self, kept: "Snapshot | None") -> "Snapshot":
         """
         What is to be kept when this one comes behind another: the newer, with the other's lag if it has none itself.

@@ -17,11 +17,13 @@ KEY = "exposition/snapshot.json"
 MAX_TRIES = 10
 
 CONNECT_TIMEOUT_S, TRIES = 1, 2
-READ_TIMEOUT_S = 2
-"""Of one answer of S3 to a scrape: a scraper gives up after 10 s, the gateway at 29."""
+"""Of one question to S3, whoever asks."""
 
-BATCH_TIMEOUT_S = 8
-"""Of one to a batch, for which nobody waits: Lambda gives it a minute, and would begin it anew a minute later."""
+READ_TIMEOUT_S = 2
+"""Of one answer to a scrape: a scraper gives up after 10 s, the gateway at 29."""
+
+BATCH_TIMEOUT_S = 6
+"""Of one to a batch, whose caller can wait: Lambda gives it a minute, and would begin it anew a minute later."""
 
 _LOST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 
@@ -58,7 +60,7 @@ class Snapshots:
         for _ in range(MAX_TRIES):
             kept, etag = self._kept(BATCH_TIMEOUT_S)
             newest = snapshot.behind(kept if isinstance(kept, Snapshot) else None)
-            if newest == kept or self._replace(newest, etag):
+            if newest == kept or self._replace(newest, etag, BATCH_TIMEOUT_S):
                 return
         raise Unavailable(f"snapshot {snapshot.version} was outrun {MAX_TRIES} times")
 
@@ -66,15 +68,15 @@ class Snapshots:
         """
         Let the snapshot tell since when ingest has been failing; what it counts stays. Never raises.
 
-        It does not tell of a failure that a batch which began later has put behind it.
+        It is as impatient as a scrape: the time of the batch that failed is what is left.
         """
         try:
             for _ in range(MAX_TRIES):
-                kept, etag = self._kept(BATCH_TIMEOUT_S)
-                known = kept if isinstance(kept, Snapshot) else Snapshot.empty(at)
-                if known.failing_since or known.taken_at > at or isinstance(kept, ValidationError):
+                kept, etag = self._kept(READ_TIMEOUT_S)
+                if isinstance(kept, ValidationError):
                     return
-                if self._replace(known.model_copy(update={"failing_since": at}), etag):
+                noted = (kept or Snapshot.empty(at)).failing(at)
+                if noted == kept or self._replace(noted, etag, READ_TIMEOUT_S):
                     return
         except Exception as error:  # noqa: BLE001  # the batch's own failure is the one to be told
             logger.warning("failure not noted", exc_info=error)
@@ -92,10 +94,10 @@ class Snapshots:
             logger.warning("snapshot unreadable", exc_info=error)
             return error, etag
 
-    def _replace(self, snapshot: Snapshot, etag: str | None) -> bool:
+    def _replace(self, snapshot: Snapshot, etag: str | None, timeout_s: float) -> bool:
         unchanged = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         body = snapshot.model_dump_json().encode()
-        with _asking("written", BATCH_TIMEOUT_S) as s3:
+        with _asking("written", timeout_s) as s3:
             try:
                 s3.put_object(Bucket=self._bucket, Key=KEY, Body=body, ContentType="application/json", **unchanged)
             except s3.exceptions.ClientError as error:
