@@ -328,7 +328,10 @@ FAULTS = (
         ("metrics_ingest",),
         Answer.AGAIN,
         "batches-are-not-written",
-        ("faults/test_storage.py::test_a_batch_whose_snapshot_cannot_be_written_is_sent_again_and_counted_once",),
+        (
+            "faults/test_storage.py::test_a_batch_whose_snapshot_cannot_be_written_is_sent_again_and_counted_once",
+            "faults/test_storage.py::test_a_batch_waits_longer_than_a_scrape",
+        ),
         ("faults/test_storage.py::test_a_snapshot_that_is_lost_in_silence_would_be_found",),
     ),
     Fault(
