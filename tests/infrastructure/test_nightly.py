@@ -152,7 +152,8 @@ def test_each_has_the_time_that_it_counts_on(each: Templates) -> None:
     assert timeouts["Roi"] > roi.PATIENCE_S + 2 * roi.ANSWER_TIMEOUT_S
     # What is written of a batch is looked at first; and so is what is written of its failure.
     of_a_batch, of_its_failure = (
-        longest_s(snapshot._s3(each_s).meta.config) for each_s in (snapshot.BATCH_TIMEOUT_S, snapshot.READ_TIMEOUT_S)
+        longest_s(snapshot._s3.__wrapped__(each_s).meta.config)
+        for each_s in (snapshot.BATCH_TIMEOUT_S, snapshot.READ_TIMEOUT_S)
     )
     assert timeouts["Ingest"] > database.ANSWER_TIMEOUT_S + 2 * of_a_batch + 2 * of_its_failure
 
